@@ -1,0 +1,56 @@
+# The verbs of this project. `make run` and `make test` are all that a newcomer needs.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+CONFIG ?= config.yaml
+
+.DEFAULT_GOAL := help
+.PHONY: help run setup test check fmt bench docs lock clean
+
+help: ## show the verbs
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+# Stamps: a virtual environment is rebuilt only when a lock file changed.
+$(VENV)/.run: requirements/run.txt pyproject.toml
+	$(PYTHON) scripts/create_venv.py $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/run.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.run
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	@touch $@
+
+run: $(VENV)/.run ## run the shipped config.yaml: bots on built-in simulators, no credentials needed
+	$(BIN)/bot-exporter --config.file=$(CONFIG) --data.dir=data
+
+setup: $(VENV)/.dev ## install all that development and tests need (Debian packages too, where allowed)
+	$(BIN)/python scripts/debian_packages.py
+	$(BIN)/python scripts/node_packages.py
+
+test: setup ## run all tests
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev ## ruff, mypy --strict, import-linter, generated documents
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python scripts/docs.py --check
+
+fmt: $(VENV)/.dev ## format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev ## measure, beside other programs that do the same work (about 20 minutes)
+	@mkdir -p build
+	$(BIN)/python -m benchmarks.racetime_fleet --json build/racetime_fleet.json
+
+docs: $(VENV)/.dev ## regenerate the documents that come from code
+	$(BIN)/python scripts/docs.py
+
+lock: $(VENV)/.run ## resolve the dependencies anew (one resolver run for all)
+	$(BIN)/python scripts/lock.py
+
+clean: ## remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info

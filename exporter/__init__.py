@@ -1,0 +1,1 @@
+"""Runs fleets of game bots and makes them observable the Prometheus way."""

@@ -1,0 +1,277 @@
+"""The composition root: the only file that knows every part. Starts them in order and stops them in reverse.
+
+data directory -> simulators -> services -> web -> bots -> ready
+"""
+
+import asyncio
+import gc
+import random
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from exporter.config import BotEntry, Config, load
+from exporter.datadir import data_directory
+from exporter.errors import ConfigError, Problem
+from exporter.loop import watch_loop
+from exporter.metrics.counters import Counters
+from exporter.metrics.exposition import Exposition
+from exporter.model import events as ev
+from exporter.outage import OutageWatch
+from exporter.platforms import PLATFORMS
+from exporter.platforms.base import Platform, Service
+from exporter.process import ProcessState
+from exporter.runner import RetryPolicy
+from exporter.simulators import racetime as racetime_simulator
+from exporter.simulators import steam as steam_simulator
+from exporter.simulators.racetime import RacetimeSimulator
+from exporter.simulators.steam import SteamSimulator
+from exporter.stats import HttpStats, LogonStats, LoopStats
+from exporter.store import StatusStore
+from exporter.supervisor import BotSpec, Supervisor
+from exporter.timing import Clock, SystemClock, format_duration
+from exporter.web.keys import read_keys
+from exporter.web.server import WebServer
+from exporter.web.settings import WebSettings
+
+VERSION: Final = version("bot-exporter")
+_BOTS_STOP_S: Final = 5.0
+_WEB_STOP_S: Final = 2.0
+START_STAGGER_S: Final = 0.05
+_START_SPREAD_S: Final = 30.0
+
+_log = structlog.get_logger(component="app")
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """A configuration whose bots have been checked by their platforms."""
+
+    config: Config
+    specs: tuple[BotSpec, ...]
+
+
+def load_fleet(path: Path) -> Fleet:
+    """Read the configuration; raises ConfigError with every problem of the core and of every bot."""
+    specs: list[BotSpec] = []
+
+    def check(entry: BotEntry) -> Iterable[Problem]:
+        platform = PLATFORMS.get(entry.platform)
+        if platform is None:
+            return [entry.problem("platform", f"is not known: choose one of {', '.join(PLATFORMS)}")]
+        try:
+            options = platform.parse(entry)
+        except ConfigError as error:
+            return error.problems
+        specs.append(BotSpec(entry.name, platform.traits, options, entry.active))
+        return ()
+
+    scenarios: dict[str, Collection[str]] = {
+        "racetime": racetime_simulator.SCENARIOS,
+        "steam": steam_simulator.SCENARIOS,
+    }
+    return Fleet(load(path, check, scenarios), tuple(specs))
+
+
+@dataclass(slots=True)
+class Application:
+    """The running program, as far as whoever started it needs to know."""
+
+    process: ProcessState
+    store: StatusStore
+    supervisor: Supervisor
+    web: WebServer
+    racetime: RacetimeSimulator | None
+    steam: SteamSimulator | None
+
+    async def drain(self, limit_s: float) -> None:
+        """Take on no new lobby or race from now on, and return when none is left or `limit_s` seconds have passed."""
+        self.process.draining = True
+        idle = asyncio.Event()
+
+        def look(_: ev.Change | None = None) -> None:
+            lobbies, races = self.store.lobbies.values(), self.store.races.values()
+            if not any(lobby.active for lobby in lobbies) and not any(race.active for race in races):
+                idle.set()
+
+        unsubscribe = self.store.subscribe(look)
+        look()
+        try:
+            async with asyncio.timeout(limit_s):
+                await idle.wait()
+        except TimeoutError:
+            _log.warning("draining took too long: stopping anyway", limit=format_duration(limit_s))
+        finally:
+            unsubscribe()
+
+
+@asynccontextmanager
+async def application(
+    fleet: Fleet,
+    settings: WebSettings,
+    data_dir: Path,
+    *,
+    clock: Clock | None = None,
+    rng: random.Random | None = None,
+    policy: RetryPolicy | None = None,
+    stagger_s: float = START_STAGGER_S,
+    hide: Callable[[str], None] = lambda _: None,
+    platforms: Mapping[str, Platform] = PLATFORMS,
+) -> AsyncIterator[Application]:
+    """Run everything. Bots start `stagger_s` seconds apart, all within 30 s; `hide` is told every secret.
+
+    Raises StartError or SecretError when something does not let it start.
+
+    On leaving, bots are stopped first (their sockets closed), then the web server, then what bots shared.
+    """
+    clock = clock or SystemClock()
+    rng = rng or random.Random()  # noqa: S311  (jitter, no secret)
+    process = ProcessState(VERSION, clock.now(), config_loaded_at=clock.now())
+    web_keys = await asyncio.to_thread(read_keys, fleet.config.web)
+    settings = replace(settings, keys=web_keys, open_reads=fleet.config.web.open_reads)
+    traits = [platform.traits for platform in platforms.values()]
+    store = StatusStore(on_unexpected=_unexpected(process))
+    counters, outages, loop, http = Counters(), OutageWatch(), LoopStats(), HttpStats()
+    store.subscribe(counters.on_change)
+    store.subscribe(outages.on_change)
+
+    async with AsyncExitStack() as stack:
+        stack.enter_context(data_directory(data_dir))
+        racetime = await stack.enter_async_context(_racetime_simulator(fleet.config, clock))
+        steam = await stack.enter_async_context(_steam_simulator(fleet.config, clock))
+        config = _with_simulators(fleet.config, racetime, steam)
+        services = await _open_services(stack, platforms, config, clock, data_dir)
+        supervisor = Supervisor(
+            store,
+            services,
+            clock=clock,
+            rng=rng,
+            policy=policy or RetryPolicy(),
+            hide=hide,
+            draining=lambda: process.draining,
+        )
+        logons = _logons(services, fleet.specs)
+        exposition = Exposition(
+            store=store,
+            counters=counters,
+            bot_stats=supervisor.stats,
+            http=http,
+            loop=loop,
+            process=process,
+            traits=traits,
+            outage=outages.active,
+            logons=logons,
+        )
+        web = WebServer(
+            settings,
+            store=store,
+            process=process,
+            traits=traits,
+            metrics=exposition,
+            stats=http,
+            clock=clock,
+            logons=logons,
+        )
+        await web.start()
+        stack.push_async_callback(web.stop, _WEB_STOP_S)
+        stack.push_async_callback(_stop_bots, supervisor)
+        await stack.enter_async_context(_background(watch_loop(loop, clock), "loop watch"))
+        stagger_s = min(stagger_s, _START_SPREAD_S / max(1, len(fleet.specs)))
+        for index, spec in enumerate(fleet.specs):
+            await supervisor.add(spec, index * stagger_s)
+        gc.collect()
+        gc.freeze()  # what exists now lives as long as the process: the collector need not look at it again
+        process.ready = True
+        _log.info("started", bots=len(fleet.specs), version=VERSION)
+        try:
+            yield Application(process, store, supervisor, web, racetime, steam)
+        finally:
+            process.ready = False
+            gc.unfreeze()
+
+
+async def _open_services(
+    stack: AsyncExitStack, platforms: Mapping[str, Platform], config: Config, clock: Clock, data_dir: Path
+) -> dict[str, Service]:
+    return {
+        name: await stack.enter_async_context(platform.open_service(config, clock, data_dir))
+        for name, platform in platforms.items()
+    }
+
+
+def _logons(services: Mapping[str, Service], specs: Iterable[BotSpec]) -> Callable[[], LogonStats | None]:
+    """Return where readers find the figures of the queue for logons: None while no bot of the fleet needs one."""
+    queued = next((services[spec.traits.name] for spec in specs if services[spec.traits.name].logons is not None), None)
+    return lambda: queued.logons if queued is not None else None
+
+
+@asynccontextmanager
+async def _racetime_simulator(config: Config, clock: Clock) -> AsyncIterator[RacetimeSimulator | None]:
+    wanted = config.simulators.racetime
+    if not wanted.enabled:
+        yield None
+        return
+    scenario = racetime_simulator.SCENARIOS[wanted.scenario](clock.now())
+    simulator = RacetimeSimulator(scenario.world, clock=clock, scenario=scenario)
+    await simulator.start()
+    _log.info("the racetime simulator runs", address=simulator.url, scenario=wanted.scenario)
+    try:
+        yield simulator
+    finally:
+        await simulator.stop()
+
+
+@asynccontextmanager
+async def _steam_simulator(config: Config, clock: Clock) -> AsyncIterator[SteamSimulator | None]:
+    wanted = config.simulators.steam
+    if not wanted.enabled:
+        yield None
+        return
+    scenario = steam_simulator.SCENARIOS[wanted.scenario](clock.now())
+    simulator = SteamSimulator(scenario.world, clock=clock, scenario=scenario)
+    await simulator.start()
+    _log.info("the Steam simulator runs", address=simulator.directory_url, scenario=wanted.scenario)
+    try:
+        yield simulator
+    finally:
+        await simulator.stop()
+
+
+def _with_simulators(config: Config, racetime: RacetimeSimulator | None, steam: SteamSimulator | None) -> Config:
+    """Return the configuration with the addresses of the services that are stood in for."""
+    if racetime is not None:
+        config = replace(config, racetime=config.racetime.model_copy(update={"url": racetime.url}))
+    if steam is not None:
+        config = replace(config, steam=config.steam.model_copy(update={"cm_list": tuple(steam.cm_urls)}))
+    return config
+
+
+@asynccontextmanager
+async def _background(work: "asyncio._CoroutineLike[object]", name: str) -> AsyncIterator[None]:
+    task = asyncio.create_task(work, name=name)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def _stop_bots(supervisor: Supervisor) -> None:
+    try:
+        async with asyncio.timeout(_BOTS_STOP_S):
+            await supervisor.shutdown()
+    except TimeoutError:
+        _log.error("some bots did not stop in time", limit_s=_BOTS_STOP_S)
+
+
+def _unexpected(process: ProcessState) -> Callable[[ev.Change], None]:
+    def note(change: ev.Change) -> None:
+        process.unexpected_transitions += 1
+        _log.warning("unexpected transition", kind=change.kind, name=change.name, fact=type(change.event).__name__)
+
+    return note

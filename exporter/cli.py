@@ -1,0 +1,203 @@
+"""The command `bot-exporter`: flags as Prometheus has them, exit codes 0 (fine), 1 (failed), 2 (wrong input)."""
+
+import argparse
+import asyncio
+import http.client
+import platform
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import structlog
+
+from exporter.app import VERSION, Application, Fleet, application, load_fleet
+from exporter.errors import ConfigError, Problem, StartError
+from exporter.logs import Redactor, configure
+from exporter.secrets import SecretError
+from exporter.timing import format_duration, parse_duration
+from exporter.web.settings import DEFAULT_LISTEN, WebSettings, parse_listen_address
+
+_HEALTHCHECK_S: Final = 3.0
+_STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+_log = structlog.get_logger(component="cli")
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """The command line, checked."""
+
+    config_file: Path
+    data_dir: Path
+    web: WebSettings
+    log_level: str
+    log_format: Literal["logfmt", "json"]
+    drain_timeout_s: float
+    check: bool
+    healthcheck: bool
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    try:
+        flags = parse_flags(arguments)
+        if flags.healthcheck:
+            return healthcheck(flags.web)
+        redactor = configure(flags.log_level, flags.log_format)
+        fleet = load_fleet(flags.config_file)
+        if flags.check:
+            print(f"{flags.config_file} is fine: {_count(len(fleet.specs), 'bot')}")  # noqa: T201
+            return 0
+        return _run(flags, fleet, redactor)
+    except (ConfigError, StartError, SecretError) as error:
+        for line in str(error).splitlines():
+            print(f"bot-exporter: {line}", file=sys.stderr)  # noqa: T201
+        return 2
+
+
+def parse_flags(arguments: Sequence[str] | None) -> Flags:
+    """Return the flags; raises ConfigError for a wrong value, SystemExit for a wrong flag, --help and --version."""
+    parser = argparse.ArgumentParser(
+        prog="bot-exporter",
+        description="Runs fleets of game bots and makes them observable the Prometheus way.",
+        allow_abbrev=False,
+    )
+    add: Callable[..., object] = parser.add_argument
+    add("--config.file", dest="config_file", type=Path, default=Path("config.yaml"), metavar="FILE",
+        help="the configuration (default: %(default)s)")  # fmt: skip
+    add("--config.check", dest="check", action="store_true",
+        help="check the configuration, print every mistake with its line, and exit")  # fmt: skip
+    add("--web.listen-address", dest="listen", action="append", metavar="HOST:PORT",
+        help=f"where to listen; may be given again (default: {DEFAULT_LISTEN[0]}:{DEFAULT_LISTEN[1]})")  # fmt: skip
+    add("--web.telemetry-path", dest="telemetry_path", default="/metrics", metavar="PATH",
+        help="where the metrics are (default: %(default)s)")  # fmt: skip
+    add("--web.external-url", dest="external_url", metavar="URL",
+        help="the address under which browsers reach this server, for example behind a proxy")  # fmt: skip
+    add("--web.route-prefix", dest="route_prefix", metavar="PATH",
+        help="what all paths begin with (default: the path of --web.external-url)")  # fmt: skip
+    add("--data.dir", dest="data_dir", type=Path, default=Path("data"), metavar="DIR",
+        help="where the program keeps what it needs; one process at a time (default: %(default)s)")  # fmt: skip
+    add("--drain-timeout", dest="drain_timeout", default="0s", metavar="DURATION",
+        help="on SIGTERM, take on nothing new and wait so long for lobbies and races (default: 0s)")  # fmt: skip
+    add("--log.level", dest="log_level", choices=("debug", "info", "warn", "error"), default="info",
+        help="the least important messages to log (default: %(default)s)")  # fmt: skip
+    add("--log.format", dest="log_format", choices=("logfmt", "json"), default="logfmt",
+        help="how log lines look (default: %(default)s)")  # fmt: skip
+    add("--healthcheck", action="store_true",
+        help="ask the server at --web.listen-address whether it is alive, and exit with 0 or 1")  # fmt: skip
+    add("--version", action="version", version=f"bot-exporter {VERSION} (Python {platform.python_version()})")
+    given = parser.parse_args(arguments)
+    listen = tuple(map(parse_listen_address, given.listen)) if given.listen else (DEFAULT_LISTEN,)
+    return Flags(
+        config_file=given.config_file,
+        data_dir=given.data_dir,
+        web=WebSettings(
+            listen=listen,
+            telemetry_path=given.telemetry_path,
+            route_prefix=given.route_prefix,
+            external_url=given.external_url,
+        ),
+        drain_timeout_s=_duration("--drain-timeout", given.drain_timeout),
+        log_level=given.log_level,
+        log_format=given.log_format,
+        check=given.check,
+        healthcheck=given.healthcheck,
+    )
+
+
+def _duration(flag: str, text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise ConfigError([Problem("command line", 0, flag, str(error))]) from None
+
+
+def healthcheck(settings: WebSettings) -> int:
+    """Ask the server that runs with these settings; return 0 if it is alive."""
+    host, port = settings.listen[0]
+    asked = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  (asked, not opened)
+    path = f"{settings.prefix}/-/healthy"
+    connection = http.client.HTTPConnection(asked, port, timeout=_HEALTHCHECK_S)
+    try:
+        connection.request("GET", path)
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        print(f"bot-exporter: no answer from {asked}:{port}: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    finally:
+        connection.close()
+    if status != 200:
+        print(f"bot-exporter: {asked}:{port}{path} answered {status}", file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+def _run(flags: Flags, fleet: Fleet, redactor: Redactor) -> int:
+    try:
+        import uvloop  # noqa: PLC0415  (an extra that not everybody installs)
+    except ImportError:
+        factory = None
+    else:
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(_serve(flags, fleet, redactor))
+    return 0
+
+
+async def _serve(flags: Flags, fleet: Fleet, redactor: Redactor) -> None:
+    """Run until SIGTERM or Ctrl-C, then drain if asked to; a second signal ends the draining, another the process."""
+    loop, asked = asyncio.get_running_loop(), asyncio.Semaphore(0)
+    for number in _STOP_SIGNALS:
+        loop.add_signal_handler(number, asked.release)
+    # The habitual signal for a reload, and what a closed terminal sends: neither may end the fleet.
+    loop.add_signal_handler(signal.SIGHUP, _log.warning, "SIGHUP ignored: restart to use a changed configuration")
+    async with application(fleet, flags.web, flags.data_dir, hide=redactor.add) as app:
+        print(where_to_look(app, flags.web), flush=True)  # noqa: T201
+        await asked.acquire()
+        if flags.drain_timeout_s > 0:
+            print(f"Draining for up to {format_duration(flags.drain_timeout_s)}.", flush=True)  # noqa: T201
+            await _first_of(app.drain(flags.drain_timeout_s), asked.acquire())
+        for number in _STOP_SIGNALS:
+            loop.remove_signal_handler(number)  # another one ends the process at once
+
+
+async def _first_of(*awaited: Coroutine[object, object, object]) -> None:
+    """Wait for one of them and cancel the others."""
+    tasks = {asyncio.create_task(each) for each in awaited}
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+def where_to_look(app: Application, settings: WebSettings) -> str:
+    """Return what a person should read first: the addresses."""
+    host, port = app.web.addresses[0]
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    base = f"http://{host}:{port}{settings.prefix}"
+    lines = [
+        f"bot-exporter {VERSION} runs {_count(len(app.store.bots), 'bot')}.",
+        "",
+        f"  status page   {base}/",
+        f"  metrics       {base}{settings.telemetry_path}",
+        f"  JSON          {base}/status",
+        f"  health        {base}/health",
+    ]
+    if app.racetime is not None:
+        lines.append(f"  simulator     {app.racetime.url}  (a racetime.gg that plays by itself)")
+    if app.steam is not None:
+        lines.append(f"  simulator     {app.steam.directory_url}  (a Steam to log on to)")
+    return "\n".join([*lines, "", "Stop with Ctrl-C.", ""])
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""Counts what happened, from the changes that the store tells: how often, where a record only knows what is now."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+
+from exporter.metrics.catalogue import FAMILIES
+from exporter.model import events as ev
+from exporter.model.states import CONNECTING, DISCONNECTED, BotStatus, DisconnectReason
+from exporter.model.status import BotRecord
+from exporter.stats import Histogram
+
+# A bot's counts by the name of the family and the value of its own label ("" where it has none); 0 is left out.
+Tally = Mapping[tuple[str, str], int]
+
+CONNECT_BOUNDS_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+
+_POLLING = FAMILIES["bot_racetime_polls_total"]
+
+
+class Counters:
+    """A subscriber of the store. An event costs the same whatever the size of the fleet; a removed bot is forgotten.
+
+    `connect_durations` has a histogram for each platform that had a bot connect.
+    """
+
+    __slots__ = ("_connecting", "_tallies", "connect_durations")
+
+    def __init__(self) -> None:
+        self._tallies: dict[str, Counter[tuple[str, str]]] = {}
+        self._connecting: set[str] = set()
+        self.connect_durations: defaultdict[str, Histogram] = defaultdict(lambda: Histogram(CONNECT_BOUNDS_S))
+
+    def on_change(self, change: ev.Change) -> None:
+        """Count what the change says."""
+        if isinstance(change, ev.BotChange):
+            self._on_bot(change)
+        elif isinstance(change, ev.RaceChange):
+            self._on_race(change)
+
+    def tallies(self) -> dict[str, Tally]:
+        """Return a copy of every bot's counts, by the bot's name."""
+        return {name: dict(tally) for name, tally in self._tallies.items()}
+
+    def _on_bot(self, change: ev.BotChange) -> None:
+        if change.after is None:
+            self._tallies.pop(change.name, None)
+            self._connecting.discard(change.name)
+            return
+        tally = self._tallies.setdefault(change.name, Counter())
+        if change.before is None:
+            return
+        _count_event(tally, change.event, change.after)
+        if change.before.state != change.after.state:
+            tally["bot_state_transitions_total", change.after.state] += 1
+            if change.after.state == DISCONNECTED and change.before.state != CONNECTING:
+                tally["bot_disconnects_total", _lost(change.event)] += 1
+        self._time_connect(change.name, change.before, change.after, change.event)
+
+    def _time_connect(self, name: str, before: BotRecord, after: BotRecord, event: ev.Event) -> None:
+        """Observe the first proof after an attempt; a proof that merely came late again is no connect."""
+        if isinstance(event, ev.ConnectStarted):
+            self._connecting.add(name)
+        elif after.status is BotStatus.CONNECTED and before.status is not BotStatus.CONNECTED:
+            if name in self._connecting and before.connect_started_at is not None:
+                seconds = max(0.0, event.at - before.connect_started_at)  # the wall clock may be set back
+                self.connect_durations[after.platform].observe(seconds)
+            self._connecting.discard(name)
+
+    def _on_race(self, change: ev.RaceChange) -> None:
+        before, after = change.before, change.after
+        if before is None or after is None or before.first_ended is not None or after.first_ended is None:
+            return
+        # A room that is over when it is first seen (after a restart of this process, say) was counted before.
+        owner = next((bot for bot in after.bots if bot in self._tallies), change.event.bot)
+        tally = self._tallies.setdefault(owner, Counter())
+        tally["bot_races_finished_total", str(after.first_ended)] += 1
+
+
+def _count_event(tally: Counter[tuple[str, str]], event: ev.Event, bot: BotRecord) -> None:
+    match event:
+        case ev.HealthProved():
+            if _POLLING.applies_to(bot.traits):
+                tally["bot_racetime_polls_total", ""] += 1
+        case ev.CheckFailed(reason=reason):
+            if _POLLING.applies_to(bot.traits):
+                tally["bot_racetime_polls_total", ""] += 1
+                tally["bot_racetime_poll_failures_total", str(reason)] += 1
+        case ev.ConnectStarted():
+            tally["bot_connection_attempts_total", ""] += 1
+        case ev.ConnectionFailed(reason=reason):
+            tally["bot_connection_failures_total", str(reason)] += 1
+        case ev.CredentialsRefused(reason=refusal) | ev.TokenRefused(reason=refusal):
+            tally["bot_auth_failures_total", str(refusal)] += 1
+        case ev.GuardCodeRequested(reason=wanted):
+            tally["bot_auth_failures_total", str(wanted)] += 1
+        case ev.BotCrashed():
+            tally["bot_crashes_total", ""] += 1
+        case ev.RaceCreated():
+            tally["bot_races_created_total", ""] += 1
+
+
+def _lost(event: ev.Event) -> str:
+    """Return how a connection ended; an event that does not say so is not supposed to end one."""
+    match event:
+        case ev.ConnectionFailed() | ev.Disconnected() | ev.BotStopped() | ev.CredentialsRefused() | ev.BotCrashed():
+            return str(event.lost)
+        case _:
+            return str(DisconnectReason.OTHER)

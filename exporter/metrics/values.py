@@ -1,0 +1,222 @@
+"""The numbers behind each family: pure functions from what is known to rows of label values and a number.
+
+`BOT_VALUES` make the rows of one bot, without its own labels `bot` and `platform`, and depend on nothing but that
+bot; `FLEET_VALUES` and `HISTOGRAMS` make all rows of a family. No row means that the figure is not known.
+"""
+
+import platform
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from exporter.metrics.catalogue import FAMILIES
+from exporter.metrics.counters import Tally
+from exporter.metrics.snapshot import HistogramCounts, MessageCounts, Snapshot
+from exporter.model.states import BotStatus, EntrantStatus, PlatformTraits, RaceState
+from exporter.model.status import BotRecord, RaceRecord
+
+_RACES = FAMILIES["bot_races"]
+
+Labels = tuple[str, ...]
+Row = tuple[Labels, float]
+
+
+@dataclass(frozen=True, slots=True)
+class BotFigures:
+    """All that the rows of one bot are made of."""
+
+    record: BotRecord
+    tally: Tally
+    messages: MessageCounts
+    rooms: int
+    rooms_connected: int
+    draining: bool
+
+
+BotValues = Callable[[BotFigures], Iterable[Row]]
+
+
+def _number(figure: Callable[[BotFigures], float | None]) -> BotValues:
+    """One row without labels, or none while the figure is not known."""
+
+    def rows(bot: BotFigures) -> Iterable[Row]:
+        value = figure(bot)
+        return () if value is None else (((), value),)
+
+    return rows
+
+
+def _one_of(words: Callable[[PlatformTraits], Iterable[str]], present: Callable[[BotRecord], str | None]) -> BotValues:
+    """A row for each word, 1 for the present one, which has a row even if the platform did not declare it."""
+
+    def rows(bot: BotFigures) -> Iterable[Row]:
+        now = present(bot.record)
+        declared = dict.fromkeys(str(word) for word in words(bot.record.traits))
+        if now is not None:
+            declared.setdefault(now)
+        return [((word,), float(word == now)) for word in declared]
+
+    return rows
+
+
+def _count(family: str) -> BotValues:
+    return _number(lambda bot: bot.tally.get((family, ""), 0))
+
+
+def _counts(family: str, words: Callable[[PlatformTraits], Iterable[str]]) -> BotValues:
+    """A row for each word from the start, and for every other that was counted."""
+
+    def rows(bot: BotFigures) -> Iterable[Row]:
+        counted = {word: count for (name, word), count in bot.tally.items() if name == family}
+        declared = dict.fromkeys((str(word) for word in words(bot.record.traits)), 0)
+        return [((word,), count) for word, count in (declared | counted).items()]
+
+    return rows
+
+
+def _category(record: BotRecord) -> str:
+    return record.subject if record.traits.subject == "category" else ""
+
+
+def _reason(record: BotRecord) -> str | None:
+    return None if record.status_reason is None else str(record.status_reason)
+
+
+BOT_VALUES: Mapping[str, BotValues] = {
+    "bot_info": lambda bot: (((_category(bot.record),), 1),),
+    "bot_state": _one_of(lambda traits: traits.states, lambda record: record.state),
+    "bot_status": _one_of(lambda _: (status.word for status in BotStatus), lambda record: record.status.word),
+    "bot_status_reason": _one_of(lambda traits: traits.status_reasons, _reason),
+    "bot_up": _number(lambda bot: bot.record.healthy),
+    "bot_active": _number(lambda bot: bot.record.is_active),
+    "bot_available": _number(lambda bot: bot.record.ready and not bot.draining),
+    "bot_maintenance": _number(lambda bot: bot.record.maintenance is not None),
+    "bot_guard_code_waiting": _number(lambda bot: bot.record.guard_code_waiting),
+    "bot_connected_since_timestamp_seconds": _number(lambda bot: bot.record.connected_since),
+    "bot_last_connected_timestamp_seconds": _number(lambda bot: bot.record.last_connected_at),
+    "bot_last_status_check_timestamp_seconds": _number(lambda bot: bot.record.last_status_check_at),
+    "bot_last_activity_timestamp_seconds": _number(lambda bot: bot.record.last_activity),
+    "bot_last_error_timestamp_seconds": _number(lambda bot: bot.record.last_error_time),
+    "bot_next_retry_timestamp_seconds": _number(lambda bot: bot.record.next_retry_at),
+    "bot_token_expiry_timestamp_seconds": _number(lambda bot: bot.record.token_expires_at),
+    "bot_connection_attempts_total": _count("bot_connection_attempts_total"),
+    "bot_reconnects_total": _number(lambda bot: bot.record.reconnects),
+    "bot_connection_failures_total": _counts("bot_connection_failures_total", lambda traits: traits.failure_reasons),
+    "bot_auth_failures_total": _counts("bot_auth_failures_total", lambda traits: traits.auth_reasons),
+    "bot_disconnects_total": _counts("bot_disconnects_total", lambda traits: traits.disconnect_reasons),
+    "bot_crashes_total": _count("bot_crashes_total"),
+    "bot_state_transitions_total": _counts("bot_state_transitions_total", lambda traits: traits.states),
+    "bot_messages_received_total": _number(lambda bot: bot.messages.received),
+    "bot_messages_sent_total": _number(lambda bot: bot.messages.sent),
+    "bot_unknown_messages_total": _number(lambda bot: bot.messages.unknown),
+    "bot_protocol_errors_total": lambda bot: [
+        ((kind,), count)
+        for kind, count in (dict.fromkeys(bot.record.traits.protocol_errors, 0) | dict(bot.messages.errors)).items()
+    ],
+    "bot_race_rooms": lambda bot: (
+        (("true",), bot.rooms_connected),
+        (("false",), bot.rooms - bot.rooms_connected),
+    ),
+    "bot_races_created_total": _count("bot_races_created_total"),
+    "bot_races_finished_total": _counts(
+        "bot_races_finished_total", lambda _: (state for state in RaceState if state.ended)
+    ),
+    "bot_racetime_polls_total": _count("bot_racetime_polls_total"),
+    "bot_racetime_poll_failures_total": _counts(
+        "bot_racetime_poll_failures_total", lambda traits: traits.failure_reasons
+    ),
+}
+
+
+def categories(snapshot: Snapshot) -> list[str]:
+    """Return the categories of the configured bots that have races, each once."""
+    return sorted({record.subject for record in snapshot.bots if _RACES.applies_to(record.traits)})
+
+
+def _races(snapshot: Snapshot) -> Iterable[Row]:
+    counts = Counter((race.view.category, race.view.state) for race in snapshot.races)
+    return [
+        ((category, str(status)), counts[category, status]) for category in categories(snapshot) for status in RaceState
+    ]
+
+
+def _entrants(snapshot: Snapshot) -> Iterable[Row]:
+    counts = Counter((race.view.category, entrant.status) for race in snapshot.races for entrant in race.view.entrants)
+    return [
+        ((category, str(status)), counts[category, status])
+        for category in categories(snapshot)
+        for status in EntrantStatus
+    ]
+
+
+def _oldest(snapshot: Snapshot) -> Iterable[Row]:
+    current: defaultdict[tuple[str, RaceState], list[RaceRecord]] = defaultdict(list)
+    for race in snapshot.races:
+        if race.active:
+            current[race.view.category, race.view.state].append(race)
+    return [
+        ((category, str(status)), min(race.state_since for race in current[category, status]))
+        for category in categories(snapshot)
+        for status in RaceState
+        if (category, status) in current
+    ]
+
+
+def _outage(platform_name: str) -> Callable[[Snapshot], Iterable[Row]]:
+    """One row once the platform has bots: without bots nobody can tell."""
+
+    def rows(snapshot: Snapshot) -> Iterable[Row]:
+        if any(record.platform == platform_name for record in snapshot.bots):
+            return (((), float(platform_name in snapshot.outages)),)
+        return ()
+
+    return rows
+
+
+def _optional(value: float | None) -> Iterable[Row]:
+    return () if value is None else (((), value),)
+
+
+FLEET_VALUES: Mapping[str, Callable[[Snapshot], Iterable[Row]]] = {
+    "bot_races": _races,
+    "bot_race_entrants": _entrants,
+    "bot_race_oldest_state_since_timestamp_seconds": _oldest,
+    "bot_racetime_outage": _outage("racetime"),
+    "bot_steam_outage": _outage("dota2"),
+    "bot_steam_logon_queue_length": lambda now: _optional(now.logon_queue_length),
+    "bot_steam_logon_cooldown_until_timestamp_seconds": lambda now: _optional(now.logon_cooldown_until),
+    "bot_exporter_build_info": lambda now: (((now.process.version, platform.python_version()), 1),),
+    "bot_exporter_config_last_reload_successful": lambda now: (((), now.process.config_ok),),
+    "bot_exporter_config_last_reload_success_timestamp_seconds": lambda now: _optional(now.process.config_loaded_at),
+    "bot_exporter_draining": lambda now: (((), now.process.draining),),
+    "bot_exporter_unexpected_transitions_total": lambda now: (((), now.process.unexpected_transitions),),
+    "bot_exporter_http_requests_total": lambda now: [
+        ((route, method, str(code)), count) for (route, method, code), count in now.requests.items()
+    ],
+}
+
+HISTOGRAMS: Mapping[str, Callable[[Snapshot], Iterable[tuple[Labels, HistogramCounts]]]] = {
+    "bot_connect_duration_seconds": lambda now: [((name,), each) for name, each in now.connect_durations.items()],
+    "bot_exporter_event_loop_lag_seconds": lambda now: (((), now.loop_lag),),
+    "bot_exporter_http_request_duration_seconds": lambda now: [
+        ((route,), each) for route, each in now.request_durations.items()
+    ],
+}
+
+
+def bot_figures(snapshot: Snapshot) -> list[BotFigures]:
+    """Gather the figures of each bot."""
+    # A room whose race has ended is left on purpose: being outside is no trouble.
+    rooms = Counter(bot for race in snapshot.races for bot in race.bots if race.active or bot in race.connected)
+    connected = Counter(bot for race in snapshot.races for bot in race.connected)
+    return [
+        BotFigures(
+            record=record,
+            tally=snapshot.tallies.get(record.name, {}),
+            messages=snapshot.messages.get(record.name, MessageCounts()),
+            rooms=rooms[record.name],
+            rooms_connected=connected[record.name],
+            draining=snapshot.process.draining,
+        )
+        for record in snapshot.bots
+    ]

@@ -1,0 +1,36 @@
+"""What all Dota 2 bots of the process share: the way to Steam."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from exporter.config import Config
+from exporter.platforms.base import BotContext
+from exporter.platforms.dota2.bot import Dota2Bot
+from exporter.platforms.dota2.options import Dota2Options
+from exporter.platforms.steam.network import SteamNetwork, open_network
+from exporter.stats import LogonStats
+from exporter.timing import Clock
+
+
+class Dota2Service:
+    """Makes the bots."""
+
+    def __init__(self, network: SteamNetwork) -> None:
+        self._network = network
+
+    @property
+    def logons(self) -> LogonStats:
+        """The figures of the queue for logons."""
+        return self._network.limiter.stats
+
+    def bot(self, options: Dota2Options, context: BotContext) -> Dota2Bot:
+        """Return a bot, not yet running."""
+        return Dota2Bot(options, context, self._network)
+
+
+@asynccontextmanager
+async def open_service(config: Config, clock: Clock, data_dir: Path) -> AsyncIterator[Dota2Service]:
+    """Open what the bots share; closed after the last of them has stopped."""
+    async with open_network(config.steam, clock, data_dir) as network:
+        yield Dota2Service(network)

@@ -1,0 +1,210 @@
+"""The sections of the configuration: which keys there are, what they may say, and what they are without being given.
+
+A message of a check names what to do and never holds a value: any value may be a secret.
+"""
+
+import math
+import re
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+
+from exporter.secrets import read_secret_file
+from exporter.timing import parse_duration
+from exporter.yaml_lines import kind_of
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
+_POLITE_POLL_S: Final = 1.0
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host, as in an address, is this machine itself."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _valid_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError("must be 1 to 64 of a-z, 0-9, _ . and -, and begin with a letter or digit")
+    return name
+
+
+def _printable(text: str) -> str:
+    if not text or not text.isascii() or not text.isprintable():
+        raise ValueError("must be printable ASCII text and not empty")
+    return text
+
+
+def _duration(value: object) -> float:
+    if not isinstance(value, str) or len(value) > 32:
+        raise ValueError("must be a duration: a number with a unit, such as 30s, 5m or 1h30m")
+    return parse_duration(value)
+
+
+def _key_file(value: object, info: ValidationInfo) -> Path:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"must be the path of a file, not {kind_of(value)}")
+    path = Path(info.context["base_dir"], value) if info.context else Path(value)
+    read_secret_file(path)
+    return path
+
+
+def _service_url(url: str, info: ValidationInfo) -> str:
+    _not_beside_a_simulator(info)
+    return _https_url(url, info, "https://racetime.gg", "send their secrets there")
+
+
+def _not_beside_a_simulator(info: ValidationInfo) -> None:
+    if info.context and info.context["simulated"]:
+        raise ValueError(f"excludes simulators.{info.context['simulated']}.enabled: remove one of them")
+
+
+def _directory_url(url: str, info: ValidationInfo) -> str:
+    _not_beside_a_simulator(info)
+    return _https_url(url, info, "https://api.steampowered.com", "trust what is there")
+
+
+def _https_url(url: str, info: ValidationInfo, example: str, because: str) -> str:
+    form = f"must be an address such as {example}"
+    try:
+        parts = urlsplit(url)
+        port_is_good = parts.port != 0
+    except ValueError:
+        raise ValueError(form) from None
+    if "@" in parts.netloc:
+        raise ValueError("must not hold a user name or password")
+    if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_good:
+        raise ValueError(form)
+    if parts.path not in ("", "/") or "?" in url or "#" in url:
+        raise ValueError(f"{form}, without a path or query")
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise ValueError(f"{form}, in ASCII and without spaces")
+    if parts.scheme == "http" and not info.data.get("allow_insecure") and not is_loopback(parts.hostname):
+        raise ValueError(f"must begin with https://, because bots {because} (or set allow_insecure)")
+    return url.removesuffix("/")
+
+
+def _cm_url(value: object, info: ValidationInfo) -> str:
+    """Return the socket's address of a connection manager that is given as host:port or as a whole address."""
+    _not_beside_a_simulator(info)
+    form = "must be host:port or an address such as wss://host:port"
+    if not isinstance(value, str) or not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError(form)
+    url = value if "://" in value else f"wss://{value}"
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("ws", "wss") and parts.hostname and parts.port and "@" not in parts.netloc
+    except ValueError:
+        raise ValueError(form) from None
+    if not good or parts.path not in ("", "/", "/cmsocket", "/cmsocket/") or "?" in url or "#" in url:
+        raise ValueError(form)
+    if parts.scheme == "ws" and not info.data.get("allow_insecure") and not is_loopback(parts.hostname or ""):
+        raise ValueError("must begin with wss://, because bots send their secrets there (or set allow_insecure)")
+    return f"{parts.scheme}://{parts.netloc}/cmsocket/"
+
+
+def _not_endless(seconds: float) -> float:
+    if not 0 <= seconds < math.inf:
+        raise ValueError("must be 0 or more")
+    return seconds
+
+
+def _polite(seconds: float, info: ValidationInfo) -> float:
+    if not 0 < seconds < math.inf:
+        raise ValueError("must be more than 0")
+    url = info.data.get("url")
+    simulated = bool(info.context and info.context["simulated"])
+    if seconds < _POLITE_POLL_S and url and not simulated and not is_loopback(urlsplit(url).hostname or ""):
+        raise ValueError("must be at least 1s: out of politeness to a public service (below only on loopback)")
+    return seconds
+
+
+def _played_by(simulator: str) -> AfterValidator:
+    def check(name: str, info: ValidationInfo) -> str:
+        known = info.context["scenarios"].get(simulator, ()) if info.context else ()
+        if known and name not in known:
+            raise ValueError(f"is not known: choose one of {', '.join(known)}")
+        return name
+
+    return AfterValidator(check)
+
+
+def _distinct(keys: tuple["WebKey", ...]) -> tuple["WebKey", ...]:
+    names = [key.name for key in keys]
+    if doubled := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"names must differ: {', '.join(doubled)} is given twice")
+    return keys
+
+
+Name = Annotated[str, AfterValidator(_valid_name)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+
+
+class WebKey(Section):
+    """A named API key; the key itself is in `key_file`, read again on reload."""
+
+    name: Name
+    role: Literal["read", "admin"]
+    key_file: Annotated[Path, BeforeValidator(_key_file)]
+
+
+class Web(Section):
+    """Who may read and give orders over HTTP."""
+
+    keys: Annotated[tuple[WebKey, ...], AfterValidator(_distinct)] = Field((), strict=False)  # YAML has lists
+    open_reads: bool = False
+
+
+class Racetime(Section):
+    """How the racetime.gg bots reach the site."""
+
+    # The order matters: an address is judged by allow_insecure, an interval by the address.
+    allow_insecure: bool = False
+    url: Annotated[str, AfterValidator(_service_url)] = "https://racetime.gg"
+    poll_interval_s: Annotated[float, BeforeValidator(_duration), AfterValidator(_polite)] = Field(
+        30.0, validation_alias="poll_interval"
+    )
+    user_agent: Annotated[str, AfterValidator(_printable)] = "bot-exporter"
+
+
+class Steam(Section):
+    """How the bots of Steam's games reach it. `cm_list` takes the place of Steam's directory."""
+
+    # The order matters: the addresses are judged by allow_insecure.
+    allow_insecure: bool = False
+    logon_interval_s: Annotated[float, BeforeValidator(_duration), AfterValidator(_not_endless)] = Field(
+        10.0, validation_alias="logon_interval"
+    )
+    cm_list: tuple[Annotated[str, BeforeValidator(_cm_url)], ...] = Field((), strict=False)  # YAML has lists
+    directory_url: Annotated[str, AfterValidator(_directory_url)] = "https://api.steampowered.com"
+
+
+class RacetimeSimulation(Section):
+    """The built-in racetime.gg."""
+
+    enabled: bool = False
+    scenario: Annotated[Name, _played_by("racetime")] = "demo"
+
+
+class SteamSimulation(Section):
+    """The built-in Steam."""
+
+    enabled: bool = False
+    scenario: Annotated[Name, _played_by("steam")] = "demo"
+
+
+class Simulators(Section):
+    """Built-in stand-ins for the services."""
+
+    racetime: RacetimeSimulation = RacetimeSimulation()
+    steam: SteamSimulation = SteamSimulation()

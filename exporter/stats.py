@@ -1,0 +1,73 @@
+"""Figures that are no facts about a bot: counted where they arise, read by the metrics, never an event each."""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Sequence
+
+
+class Histogram:
+    """Counts of observations by upper bound, as Prometheus histograms have them (buckets here are not cumulative)."""
+
+    __slots__ = ("bounds", "counts", "total")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self.bounds = tuple(bounds)
+        self.counts = [0] * (len(self.bounds) + 1)
+        self.total = 0.0
+
+    def observe(self, value: float) -> None:
+        """Count one observation."""
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
+
+
+class BotStats:
+    """What one bot's sockets saw since the process started; it outlives the bot's connections."""
+
+    __slots__ = ("messages_received", "messages_sent", "protocol_errors", "unknown_messages")
+
+    def __init__(self) -> None:
+        self.messages_received = 0
+        self.messages_sent = 0
+        self.unknown_messages = 0
+        self.protocol_errors: Counter[str] = Counter()
+
+
+class HttpStats:
+    """What the web server answered: `requests` by (route, method, status code), seconds by route."""
+
+    __slots__ = ("durations", "requests")
+
+    BOUNDS_S = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+    def __init__(self) -> None:
+        self.requests: Counter[tuple[str, str, int]] = Counter()
+        self.durations: dict[str, Histogram] = {}
+
+    def observe(self, route: str, method: str, code: int, seconds: float) -> None:
+        """Count one answered request; `route` is the pattern, never the path that was asked for."""
+        self.requests[route, method, code] += 1
+        if route not in self.durations:
+            self.durations[route] = Histogram(self.BOUNDS_S)
+        self.durations[route].observe(seconds)
+
+
+class LogonStats:
+    """The queue for logons that a service limits: how many bots wait, and until when all must (Unix seconds)."""
+
+    __slots__ = ("cooldown_until", "queue_length")
+
+    def __init__(self) -> None:
+        self.queue_length = 0
+        self.cooldown_until: float | None = None
+
+
+class LoopStats:
+    """How late the event loop was, in seconds a tick."""
+
+    __slots__ = ("lag",)
+
+    BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+
+    def __init__(self) -> None:
+        self.lag = Histogram(self.BOUNDS_S)

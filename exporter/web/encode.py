@@ -1,0 +1,201 @@
+"""What readers see of a record: pure functions from records to JSON-ready dicts.
+
+Every key is always there, null where nothing is known. 64-bit ids are strings, as JavaScript cannot hold them; times
+are RFC 3339 in UTC with milliseconds and `Z`.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from exporter.model.states import BotStatus, PlatformTraits
+from exporter.model.status import BotRecord, Entrant, LobbyPlayer, LobbyRecord, Maintenance, RaceRecord
+from exporter.process import ProcessState
+from exporter.stats import LogonStats
+from exporter.store import StatusStore
+
+Json = dict[str, Any]
+
+_COORDINATOR_STATES: Final = frozenset({"gc_connected", "in_lobby", "in_game"})
+_STEAM_STATES: Final = _COORDINATOR_STATES | {"steam_online"}
+
+
+def timestamp(at: float | None) -> str | None:
+    """Return Unix seconds as `2026-01-02T03:04:05.678Z`; None for a time that no calendar has."""
+    if at is None:
+        return None
+    try:
+        return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+def _identifier(number: int | None) -> str | None:
+    return None if number is None else str(number)
+
+
+# What PlatformTraits.facts may name: the keys that only some platforms' bots have.
+FACTS: Final[Mapping[str, Callable[[BotRecord], Any]]] = {
+    "steam_connected": lambda bot: bot.state in _STEAM_STATES,
+    "gc_connected": lambda bot: bot.state in _COORDINATOR_STATES,
+    "current_lobby_id": lambda bot: _identifier(bot.current_lobby_id),
+    "races": lambda bot: list(bot.races),
+    "last_poll_at": lambda bot: timestamp(bot.last_checked_at),
+    "token_expires_at": lambda bot: timestamp(bot.token_expires_at),
+}
+
+
+def check_traits(traits: Collection[PlatformTraits]) -> None:
+    """Raise ValueError for a platform whose facts cannot be shown."""
+    for each in traits:
+        unknown = [fact for fact in each.facts if fact not in FACTS]
+        if unknown:
+            msg = f"platform {each.name}: /status does not know the facts {unknown}, only {sorted(FACTS)}"
+            raise ValueError(msg)
+
+
+def bot(record: BotRecord, *, draining: bool) -> Json:
+    """Return a bot; while the process is draining no bot is available."""
+    traits = record.traits
+    return {
+        "name": record.name,
+        "platform": traits.name,
+        traits.subject: record.subject,
+        "state": record.state,
+        "status": int(record.status),
+        "status_name": record.status.word,
+        "status_display": record.status.display,
+        "status_icon": record.status.icon,
+        "status_message": record.status_message,
+        "status_reason": record.status_reason,
+        "healthy": record.healthy,
+        "available": record.ready and not draining,
+        "is_active": record.is_active,
+        "maintenance": _maintenance(record.maintenance),
+        **{fact: FACTS[fact](record) for fact in traits.facts},
+        "last_error": record.last_error,
+        "last_error_time": timestamp(record.last_error_time),
+        "connected_since": timestamp(record.connected_since),
+        "last_activity": timestamp(record.last_activity),
+        "last_connected_at": timestamp(record.last_connected_at),
+        "last_status_check_at": timestamp(record.last_status_check_at),
+        "next_retry_at": timestamp(record.next_retry_at),
+        "reconnects": record.reconnects,
+    }
+
+
+def _maintenance(note: Maintenance | None) -> Json | None:
+    return None if note is None else {"until": timestamp(note.until), "reason": note.reason, "by": note.by}
+
+
+def lobby(record: LobbyRecord, *, bot_username: str | None) -> Json:
+    """Return a lobby; `bot_username` is that of its bot, None if the bot has left the fleet."""
+    teams = Counter(player.team for player in record.players)
+    return {
+        "lobby_id": _identifier(record.lobby_id),
+        "name": record.name,
+        "state": str(record.state),
+        "bot": record.bot,
+        "bot_username": bot_username,
+        "server_region": record.server_region,
+        "server_region_name": record.server_region_name,
+        "game_mode": record.game_mode,
+        "game_mode_name": record.game_mode_name,
+        "has_password": record.has_password,
+        "players": [_player(each) for each in record.players],
+        "radiant_count": teams["radiant"],
+        "dire_count": teams["dire"],
+        "spectator_count": teams["spectator"],
+        "created_at": timestamp(record.created_at),
+        "match_id": _identifier(record.match_id),
+        "match_outcome": record.match_outcome,
+    }
+
+
+def _player(player: LobbyPlayer) -> Json:
+    return {"steam_id": str(player.steam_id), "name": player.name, "team": player.team, "slot": player.slot}
+
+
+def race(record: RaceRecord) -> Json:
+    """Return a race; its bot is the first that follows the room."""
+    view = record.view
+    return {
+        "name": view.name,
+        "category": view.category,
+        "slug": view.slug,
+        "bot": record.bots[0] if record.bots else None,
+        "state": str(view.state),
+        "goal": {"name": view.goal_name, "custom": view.goal_custom},
+        "info": view.info,
+        "url": view.url,
+        "unlisted": view.unlisted,
+        "recorded": view.recorded,
+        "opened_by_bot": view.opened_by_bot,
+        "opened_at": timestamp(view.opened_at),
+        "started_at": timestamp(view.started_at),
+        "ended_at": timestamp(view.ended_at),
+        "entrants_count": view.entrants_count,
+        "entrants_count_finished": view.entrants_count_finished,
+        "entrants_count_inactive": view.entrants_count_inactive,
+        "entrants": [_entrant(each) for each in view.entrants],
+        "room_connected": bool(record.connected),
+    }
+
+
+def _entrant(entrant: Entrant) -> Json:
+    return {
+        "user_id": entrant.user_id,
+        "name": entrant.name,
+        "team": entrant.team,
+        "status": str(entrant.status),
+        "place": entrant.place,
+        "finish_time_seconds": entrant.finish_time_s,
+    }
+
+
+def system(
+    store: StatusStore,
+    process: ProcessState,
+    traits: Collection[PlatformTraits],
+    *,
+    now: float,
+    lobbies_created: int,
+    logons: LogonStats | None,
+) -> Json:
+    """Return the figures of the whole process; the summaries name every state and status, also those at 0."""
+    states = Counter({state: 0 for each in traits for state in each.states})
+    statuses = Counter({status.word: 0 for status in BotStatus})
+    busy = available = 0
+    for record in store.bots.values():
+        states[record.state] += 1
+        statuses[record.status.word] += 1
+        busy += record.busy
+        available += record.ready and not record.busy and not process.draining
+    lobbies = [record for record in store.lobbies.values() if record.active]
+    races = [record for record in store.races.values() if record.active]
+    waits_for = [_identifier(each.lobby_id) or each.key for each in lobbies] + [each.name for each in races]
+    return {
+        "uptime_seconds": max(0, int(now - process.started_at)),
+        "started_at": timestamp(process.started_at),
+        "total_bots": len(store.bots),
+        "available_bots": available,
+        "busy_bots": busy,
+        "disconnected_bots": len(store.bots) - available - busy,
+        "active_lobbies": len(lobbies),
+        "total_lobbies_created": lobbies_created,
+        "active_races": len(races),
+        "bot_state_summary": dict(states),
+        "bot_status_summary": dict(statuses),
+        "version": process.version,
+        "draining": process.draining,
+        "draining_waits_for": waits_for if process.draining else [],
+        "steam": None if logons is None else _logons(logons),
+    }
+
+
+def _logons(figures: LogonStats) -> Json:
+    return {
+        "logon_queue_length": figures.queue_length,
+        "logon_cooldown_until": timestamp(figures.cooldown_until),
+    }

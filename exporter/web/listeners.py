@@ -1,0 +1,98 @@
+"""Where requests may come from and by which name: the rules against DNS rebinding and foreign pages."""
+
+import socket
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from urllib.parse import SplitResult, urlsplit
+
+from exporter.web.settings import WebSettings
+
+_WILDCARDS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  (compared with, not bound to)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class Listeners:
+    """Knows by which names this server may be called and which connections come from this machine itself.
+
+    A page of another site can point a name of its own at our address. So the Host that a browser sends has to be one
+    that nobody else can own: an IP literal, `localhost`, this machine's name, or the external URL's host.
+    """
+
+    def __init__(self, settings: WebSettings, machine_name: str | None = None) -> None:
+        hosts = [host.lower() for host, _ in settings.listen]
+        external = settings.external
+        self._external = external
+        self._everywhere = any(host in _WILDCARDS for host in hosts)
+        self._names = {"localhost", *(host for host in hosts if _literal(host) is None and host not in _WILDCARDS)}
+        self._literals = {literal for host in hosts if (literal := _literal(host)) is not None}
+        if self._everywhere:
+            self._names.add((machine_name or socket.gethostname()).lower().rstrip("."))
+        if external is not None and external.hostname is not None:
+            literal = _literal(external.hostname)
+            self._names.add(external.hostname.rstrip("."))
+            self._literals |= {literal} if literal is not None else set()
+        self._bound: frozenset[tuple[str, int]] = frozenset()
+
+    def bind(self, addresses: Iterable[tuple[str, int]]) -> None:
+        """Take note of the addresses that are listened on, now that names are resolved and ports are chosen."""
+        self._bound = frozenset(addresses)
+        self._literals |= {literal for host, _ in self._bound if (literal := _literal(host)) is not None}
+
+    def accepts(self, host_header: str) -> bool:
+        """Say whether a client may call this server so; the port does not matter, it may be a forwarded one."""
+        host = _host_of(host_header)
+        if host is None:
+            return False
+        literal = _literal(host)
+        if literal is not None:
+            return self._everywhere or literal in self._literals
+        return host in self._names
+
+    def is_loopback(self, sockname: object) -> bool:
+        """Say whether a connection with this local address came in on a listener that only this machine can reach.
+
+        A listener on every address is none, wherever a request to it comes from: a proxy on this machine speaks for
+        the whole world.
+        """
+        if not isinstance(sockname, tuple) or sockname[:2] not in self._bound:
+            return False
+        literal = _literal(sockname[0])
+        return literal is not None and literal.is_loopback
+
+    def is_own_origin(self, origin: str, host_header: str) -> bool:
+        """Say whether a page of that origin was served by this server, under this Host or the external URL."""
+        try:
+            page = _authority(urlsplit(origin))
+            own = _authority(urlsplit(f"{urlsplit(origin).scheme}://{host_header}"))
+            external = _authority(self._external) if self._external is not None else None
+        except ValueError:
+            return False
+        return page is not None and page in (own, external)
+
+
+def _authority(parts: SplitResult) -> tuple[str, str, int] | None:
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
+        return None
+    return parts.scheme, parts.hostname.rstrip("."), parts.port or _DEFAULT_PORTS[parts.scheme]
+
+
+def _literal(host: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
+
+
+def _host_of(header: str) -> str | None:
+    """Return the host of `host`, `host:port` or `[address]:port` in lower case; None for anything else."""
+    text = header.strip().lower()
+    if text.startswith("["):
+        host, bracket, rest = text[1:].partition("]")
+        good = bool(bracket) and isinstance(_literal(host), IPv6Address)
+    else:
+        host, colon, port = text.partition(":")
+        rest = colon + port
+        good = bool(host) and "@" not in host and "/" not in host
+    if not good or (rest and not (rest.startswith(":") and rest[1:].isdecimal() and rest.isascii())):
+        return None
+    return host.removesuffix(".")

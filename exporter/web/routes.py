@@ -1,0 +1,49 @@
+"""The one table of routes: the server, its access rules and its documentation are driven by it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from exporter.web.keys import Access
+from exporter.web.page import LandingPage
+from exporter.web.probes import Probes
+from exporter.web.scrape import Scrape
+from exporter.web.status import StatusPages
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One row. `path` is a pattern without the route prefix, also the `route` label of the HTTP metrics.
+
+    A GET route answers HEAD too. The handler's docstring is its description.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    access: Access
+
+
+def route_table(
+    telemetry_path: str, *, landing: LandingPage, scrape: Scrape, status: StatusPages, probes: Probes
+) -> tuple[Route, ...]:
+    """Return every route of the server."""
+    return (
+        Route("GET", "/", landing.index, Access.PUBLIC),
+        Route("GET", "/static/{file}", landing.static, Access.PUBLIC),
+        Route("GET", telemetry_path, scrape.metrics, Access.METRICS),
+        Route("GET", "/status", status.everything, Access.READ),
+        Route("GET", "/status/system", status.system, Access.READ),
+        Route("GET", "/status/bots", status.bots, Access.READ),
+        Route("GET", "/status/bots/{name}", status.bot, Access.READ),
+        Route("GET", "/status/lobbies", status.lobbies, Access.READ),
+        Route("GET", "/status/lobbies/{lobby_id}", status.lobby, Access.READ),
+        Route("GET", "/status/races", status.races, Access.READ),
+        Route("GET", "/status/races/{category}/{slug}", status.race, Access.READ),
+        Route("GET", "/health", probes.health, Access.PUBLIC),
+        Route("GET", "/-/healthy", probes.healthy, Access.PUBLIC),
+        Route("GET", "/-/ready", probes.ready, Access.PUBLIC),
+    )

@@ -1,0 +1,92 @@
+"""A real Prometheus server from Debian, scraping a real exporter."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from tests.tools import require_tool
+
+CONFIG = """
+global: {{scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 200ms}}
+scrape_configs:
+  - job_name: bot-exporter
+    static_configs: [{{targets: ["{target}"]}}]
+"""
+
+Samples = dict[tuple[str, ...], float]
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Prometheus:
+    """Asks a running Prometheus."""
+
+    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+        self._url = url
+        self._session = session
+
+    async def query(self, promql: str, *labels: str) -> Samples:
+        """Return the instant vector: values by the values of the named labels."""
+        async with self._session.get(f"{self._url}/api/v1/query", params={"query": promql}) as response:
+            answer = await response.json()
+        assert answer["status"] == "success", answer
+        return {
+            tuple(sample["metric"].get(label, "") for label in labels): float(sample["value"][1])
+            for sample in answer["data"]["result"]
+        }
+
+    async def until(self, promql: str, labels: Sequence[str], expected: Samples, limit_s: float = 30.0) -> None:
+        """Ask again until the answer is the expected one."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + limit_s
+        while (answer := await self.query(promql, *labels)) != expected:
+            assert loop.time() < end, f"{promql} is still {answer}, not {expected}"
+            await asyncio.sleep(0.1)
+
+    async def ready(self) -> bool:
+        with contextlib.suppress(aiohttp.ClientConnectionError):
+            async with self._session.get(f"{self._url}/-/ready") as response:
+                return response.status == 200
+        return False
+
+
+@asynccontextmanager
+async def prometheus(target_url: str, folder: Path) -> AsyncIterator[Prometheus]:
+    """Run a Prometheus that scrapes the target five times a second."""
+    program = require_tool("prometheus", "prometheus")
+    config = folder / "prometheus.yml"
+    config.write_text(CONFIG.format(target=urlsplit(target_url).netloc))
+    port = free_port()
+    with (folder / "prometheus.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            program,
+            f"--config.file={config}",
+            f"--storage.tsdb.path={folder / 'tsdb'}",
+            f"--web.listen-address=127.0.0.1:{port}",
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            async with aiohttp.ClientSession() as session:
+                server = Prometheus(f"http://127.0.0.1:{port}", session)
+                async with asyncio.timeout(30):
+                    while not await server.ready():
+                        assert process.returncode is None, (folder / "prometheus.log").read_text()
+                        await asyncio.sleep(0.05)
+                yield server
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+            await process.wait()

@@ -1,0 +1,173 @@
+"""Starting and stopping bots by name."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+
+from exporter.model import events as ev
+from exporter.model.states import BotStatus, DisconnectReason
+from exporter.platforms.base import BotContext
+from exporter.runner import RetryPolicy
+from exporter.store import StatusStore
+from exporter.supervisor import BotSpec, Supervisor, UnknownBot
+from tests.clock import ManualClock
+from tests.fleet import TRAITS, race_view
+
+
+@dataclass(frozen=True)
+class Options:
+    subject: str
+
+
+class EagerBot:
+    """A bot that is connected as soon as it runs, with one race, and that counts how often it runs at a time."""
+
+    def __init__(self, context: BotContext) -> None:
+        self.context = context
+        self.running = 0
+        self.most = 0
+
+    async def run(self) -> None:
+        self.running += 1
+        self.most = max(self.most, self.running)
+        try:
+            context, now = self.context, self.context.clock.now()
+            context.report(ev.StateEntered(context.name, now, "online"))
+            context.report(ev.HealthProved(context.name, now, 90.0))
+            context.report(ev.RaceUpdated(context.name, now, race_view(category=context.name)))
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)  # closing takes a moment
+            self.running -= 1
+
+    def credentials(self) -> object:
+        return None
+
+
+class EagerService:
+    logons = None
+
+    def bot(self, options: object, context: BotContext) -> EagerBot:  # noqa: ARG002  (the seam's signature)
+        return EagerBot(context)
+
+
+@pytest.fixture
+def store() -> StatusStore:
+    return StatusStore()
+
+
+@pytest.fixture
+async def supervisor(store: StatusStore) -> AsyncIterator[Supervisor]:
+    supervisor = Supervisor(
+        store,
+        {"testing": EagerService()},
+        clock=ManualClock(),
+        rng=random.Random(3),
+        policy=RetryPolicy(),
+        hide=lambda _: None,
+        draining=lambda: False,
+    )
+    for name in ("alpha", "beta"):
+        await supervisor.add(BotSpec(name, TRAITS, Options(name), active=True))
+    await ManualClock().settle()
+    yield supervisor
+    await supervisor.shutdown()
+
+
+async def settle() -> None:
+    await ManualClock().settle()
+
+
+async def test_active_bots_run_and_the_others_wait(store: StatusStore, supervisor: Supervisor) -> None:
+    await supervisor.add(BotSpec("gamma", TRAITS, Options("gamma"), active=False))
+    await settle()
+    assert {name: bot.status for name, bot in store.bots.items()} == {
+        "alpha": BotStatus.CONNECTED,
+        "beta": BotStatus.CONNECTED,
+        "gamma": BotStatus.DISCONNECTED,
+    }
+
+
+async def test_stop_and_start(store: StatusStore, supervisor: Supervisor) -> None:
+    await supervisor.stop("alpha")
+    stopped = store.bots["alpha"]
+    assert (stopped.status, stopped.state, stopped.is_active) == (BotStatus.DISCONNECTED, "disconnected", False)
+    assert list(store.races) == ["beta/big-race-1"]  # nobody watches alpha's race any more
+    assert store.bots["beta"].healthy
+    await supervisor.start("alpha")
+    await settle()
+    assert store.bots["alpha"].healthy
+
+
+async def test_orders_that_change_nothing_are_no_events(store: StatusStore, supervisor: Supervisor) -> None:
+    seen = list[ev.Change]()
+    store.subscribe(seen.append)
+    await supervisor.start("alpha")
+    assert seen == []
+
+
+async def test_a_restart_is_a_disconnect_and_a_new_connection(store: StatusStore, supervisor: Supervisor) -> None:
+    lost = list[DisconnectReason]()
+
+    def note(change: ev.Change) -> None:
+        if isinstance(change.event, ev.Disconnected):
+            lost.append(change.event.lost)
+
+    store.subscribe(note)
+    await supervisor.restart("alpha")
+    await settle()
+    assert lost == [DisconnectReason.OPERATOR]
+    assert (store.bots["alpha"].healthy, store.bots["alpha"].reconnects) == (True, 1)
+
+
+async def test_orders_on_one_bot_never_overlap(store: StatusStore, supervisor: Supervisor) -> None:
+    orders = [supervisor.restart, supervisor.stop, supervisor.start, supervisor.restart, supervisor.start]
+    await asyncio.gather(*(order("alpha") for order in orders * 4))
+    await settle()
+    bot = supervisor.bot("alpha")
+    assert isinstance(bot, EagerBot)
+    assert (bot.running, bot.most) == (1, 1)
+    assert store.bots["alpha"].healthy
+
+
+async def test_removing_a_bot_leaves_nothing(store: StatusStore, supervisor: Supervisor) -> None:
+    late = asyncio.gather(supervisor.remove("alpha"), supervisor.start("alpha"), return_exceptions=True)
+    assert isinstance((await late)[1], UnknownBot)
+    assert list(store.bots) == ["beta"]
+    assert list(store.races) == ["beta/big-race-1"]
+    assert list(supervisor.stats) == ["beta"]
+
+
+async def test_unknown_and_taken_names(supervisor: Supervisor) -> None:
+    with pytest.raises(UnknownBot, match="there is no bot named 'nobody'"):
+        await supervisor.stop("nobody")
+    with pytest.raises(ValueError, match="a bot named alpha already"):
+        await supervisor.add(BotSpec("alpha", TRAITS, Options("alpha"), active=True))
+
+
+async def test_shutdown_ends_every_task(store: StatusStore, supervisor: Supervisor) -> None:
+    await supervisor.shutdown()
+    assert {bot.status for bot in store.bots.values()} == {BotStatus.UNKNOWN}
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_bot_can_be_started_later_so_that_a_fleet_does_not_start_at_once(store: StatusStore) -> None:
+    clock = ManualClock()
+    supervisor = Supervisor(
+        store,
+        {"testing": EagerService()},
+        clock=clock,
+        rng=random.Random(3),
+        policy=RetryPolicy(),
+        hide=lambda _: None,
+        draining=lambda: False,
+    )
+    await supervisor.add(BotSpec("late", TRAITS, Options("late"), active=True), delay_s=5.0)
+    await clock.advance(4.9)
+    assert store.bots["late"].status is BotStatus.UNKNOWN
+    await clock.advance(0.2)
+    assert store.bots["late"].healthy
+    await supervisor.shutdown()

@@ -1,0 +1,105 @@
+"""The chain around a route that acts: bodies, roles, sizes. The server's own table has only reads so far."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from exporter.stats import HttpStats
+from exporter.web.answers import json_answer
+from exporter.web.keys import Access, Gate
+from exporter.web.listeners import Listeners
+from exporter.web.middleware import add_headers, middlewares
+from exporter.web.routes import Route
+from exporter.web.settings import WebSettings
+from tests.clock import ManualClock
+from tests.web.fleet import ADMIN_KEY, KEYS, READ_KEY
+
+
+async def act(request: web.Request) -> web.Response:
+    """Return the body that was sent."""
+    return json_answer(await request.json() if request.body_exists else None, 201)
+
+
+ROUTE = Route("POST", "/act/{thing}", act, Access.ADMIN)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[TestServer]:
+    listeners = Listeners(WebSettings(listen=(("127.0.0.1", 0),)))
+    chain = middlewares(
+        lambda request: ROUTE if request.match_info.http_exception is None else None,
+        stats=HttpStats(),
+        clock=ManualClock(),
+        listeners=listeners,
+        gate=Gate(KEYS, open_reads=True),
+    )
+    app = web.Application(middlewares=chain, client_max_size=64 * 1024)
+    app.on_response_prepare.append(add_headers)
+    app.router.add_route(ROUTE.method, ROUTE.path, ROUTE.handler)
+    running = TestServer(app)
+    await running.start_server()
+    listeners.bind([("127.0.0.1", running.port or 0)])
+    yield running
+    await running.close()
+
+
+async def send(server: TestServer, key: str | None = ADMIN_KEY, **options: object) -> tuple[int, str]:
+    headers = {"X-API-Key": key} if key else {}
+    headers |= options.pop("headers", {})  # type: ignore[call-overload]
+    async with (
+        aiohttp.ClientSession() as client,
+        client.post(server.make_url("/act/bot"), headers=headers, **options) as answer,  # type: ignore[arg-type]
+    ):
+        return answer.status, await answer.text()
+
+
+async def test_json_passes(server: TestServer) -> None:
+    assert await send(server, json={"a": 1}) == (201, '{"a":1}')
+    assert await send(server, data=b"{}", headers={"Content-Type": "application/json; charset=utf-8"}) == (201, "{}")
+
+
+async def test_no_body_needs_no_type(server: TestServer) -> None:
+    assert await send(server) == (201, "null")
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "", "json"])
+async def test_other_bodies_are_refused(server: TestServer, kind: str) -> None:
+    status, text = await send(server, data=b"{}", headers={"Content-Type": kind})
+    assert status == 415
+    assert "Content-Type: application/json" in text
+
+
+async def test_large_bodies_are_refused(server: TestServer) -> None:
+    status, text = await send(server, json={"a": "b" * 70_000})
+    assert status == 413
+    assert "Too Large" in text
+
+
+async def test_orders_need_an_admin_even_on_loopback(server: TestServer) -> None:
+    assert (await send(server, None))[0] == 401
+    assert (await send(server, "wrong"))[0] == 401
+    status, text = await send(server, READ_KEY)
+    assert status == 403
+    assert "the key monitor has the role read" in text
+
+
+@pytest.mark.parametrize("key", [None, READ_KEY, ADMIN_KEY])
+async def test_foreign_pages_may_not_act_whatever_their_key(server: TestServer, key: str | None) -> None:
+    assert (await send(server, key, headers={"Origin": "https://evil.example"}, json={}))[0] == 403
+
+
+async def test_a_wrong_method_is_a_405(server: TestServer) -> None:
+    async with aiohttp.ClientSession() as client, client.get(server.make_url("/act/bot")) as answer:
+        assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+
+
+async def test_a_client_that_gives_up_waiting_for_a_continue(server: TestServer) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(b"POST /act/bot HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+    assert (await reader.readline()).startswith(b"HTTP/1.1 100")
+    writer.close()
+    await writer.wait_closed()

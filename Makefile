@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 CONFIG ?= config.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check fmt bench docs lock clean
+.PHONY: help run setup test check fmt bench docs proto lock clean
 
 help: ## show the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ bench: $(VENV)/.dev ## measure, beside other programs that do the same work (abo
 
 docs: $(VENV)/.dev ## regenerate the documents that come from code
 	$(BIN)/python scripts/docs.py
+
+proto: $(VENV)/.dev ## generate the protobuf module of the Dota 2 messages
+	$(BIN)/python scripts/protos.py
 
 lock: $(VENV)/.run ## resolve the dependencies anew (one resolver run for all)
 	$(BIN)/python scripts/lock.py

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from benchmarks.lines import Json, answer_questions
 from benchmarks.measure import percentile, versions
-from exporter.app import Application, Fleet, application, load_fleet
+from exporter.app import Application, application, load_fleet
 from exporter.logs import configure
 from exporter.model import events as ev
 from exporter.platforms.racetime.bot import RacetimeBot
+from exporter.reload import Fleet
 from exporter.web.settings import WebSettings
 
 TICK_S = 0.001

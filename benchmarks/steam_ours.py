@@ -14,10 +14,11 @@ from pathlib import Path
 from benchmarks.lines import Json, answer_questions
 from benchmarks.measure import versions
 from benchmarks.racetime_ours import Ticker
-from exporter.app import Fleet, application, load_fleet
+from exporter.app import application, load_fleet
 from exporter.logs import Redactor, configure
 from exporter.model import events as ev
 from exporter.platforms.dota2.options import STEAM_ONLINE
+from exporter.reload import Fleet
 from exporter.web.settings import WebSettings
 
 

@@ -9,6 +9,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -26,11 +27,13 @@ from exporter.outage import OutageWatch
 from exporter.platforms import PLATFORMS
 from exporter.platforms.base import Platform, Service
 from exporter.process import ProcessState
+from exporter.reload import Fleet, Reloader
 from exporter.runner import RetryPolicy
 from exporter.simulators import racetime as racetime_simulator
 from exporter.simulators import steam as steam_simulator
 from exporter.simulators.racetime import RacetimeSimulator
 from exporter.simulators.steam import SteamSimulator
+from exporter.sources import Sources
 from exporter.stats import HttpStats, LogonStats, LoopStats
 from exporter.store import StatusStore
 from exporter.supervisor import BotSpec, Supervisor
@@ -48,17 +51,13 @@ _START_SPREAD_S: Final = 30.0
 _log = structlog.get_logger(component="app")
 
 
-@dataclass(frozen=True, slots=True)
-class Fleet:
-    """A configuration whose bots have been checked by their platforms."""
+def load_fleet(path: Path, sources: Sources | None = None) -> Fleet:
+    """Read the configuration; raises ConfigError with every problem of the core and of every bot.
 
-    config: Config
-    specs: tuple[BotSpec, ...]
-
-
-def load_fleet(path: Path) -> Fleet:
-    """Read the configuration; raises ConfigError with every problem of the core and of every bot."""
+    `sources` is told of each file before it is read.
+    """
     specs: list[BotSpec] = []
+    sources = sources or Sources()
 
     def check(entry: BotEntry) -> Iterable[Problem]:
         platform = PLATFORMS.get(entry.platform)
@@ -75,7 +74,7 @@ def load_fleet(path: Path) -> Fleet:
         "racetime": racetime_simulator.SCENARIOS,
         "steam": steam_simulator.SCENARIOS,
     }
-    return Fleet(load(path, check, scenarios), tuple(specs))
+    return Fleet(load(path, check, scenarios, sources), tuple(specs), sources)
 
 
 @dataclass(slots=True)
@@ -86,6 +85,7 @@ class Application:
     store: StatusStore
     supervisor: Supervisor
     web: WebServer
+    reloader: Reloader
     racetime: RacetimeSimulator | None
     steam: SteamSimulator | None
 
@@ -122,8 +122,12 @@ async def application(
     stagger_s: float = START_STAGGER_S,
     hide: Callable[[str], None] = lambda _: None,
     platforms: Mapping[str, Platform] = PLATFORMS,
+    reload_asked: asyncio.Event | None = None,
+    watch_files: bool = False,
 ) -> AsyncIterator[Application]:
     """Run everything. Bots start `stagger_s` seconds apart, all within 30 s; `hide` is told every secret.
+
+    The configuration is reloaded whenever `reload_asked` is set, and with `watch_files` when one of its files changed.
 
     Raises StartError or SecretError when something does not let it start.
 
@@ -155,7 +159,23 @@ async def application(
             hide=hide,
             draining=lambda: process.draining,
         )
-        logons = _logons(services, fleet.specs)
+        logons = _logons(services, supervisor)
+
+        def prepare(config: Config) -> Callable[[], None]:
+            keys = read_keys(config.web)
+            return lambda: web.change_access(keys, open_reads=config.web.open_reads)
+
+        reloader = Reloader(
+            fleet,
+            partial(load_fleet, fleet.config.path),
+            supervisor,
+            store,
+            process,
+            prepare=prepare,
+            clock=clock,
+            stagger=lambda bots: min(stagger_s, _START_SPREAD_S / max(1, bots)),
+            asked=reload_asked,
+        )
         exposition = Exposition(
             store=store,
             counters=counters,
@@ -176,20 +196,24 @@ async def application(
             stats=http,
             clock=clock,
             logons=logons,
+            reload=reloader.ask,
         )
         await web.start()
         stack.push_async_callback(web.stop, _WEB_STOP_S)
         stack.push_async_callback(_stop_bots, supervisor)
         await stack.enter_async_context(_background(watch_loop(loop, clock), "loop watch"))
-        stagger_s = min(stagger_s, _START_SPREAD_S / max(1, len(fleet.specs)))
+        apart_s = min(stagger_s, _START_SPREAD_S / max(1, len(fleet.specs)))
         for index, spec in enumerate(fleet.specs):
-            await supervisor.add(spec, index * stagger_s)
+            await supervisor.add(spec, index * apart_s)
+        await stack.enter_async_context(_background(reloader.run(), "reload"))
+        if watch_files:
+            await stack.enter_async_context(_background(reloader.watch(), "watch the configuration"))
         gc.collect()
         gc.freeze()  # what exists now lives as long as the process: the collector need not look at it again
         process.ready = True
         _log.info("started", bots=len(fleet.specs), version=VERSION)
         try:
-            yield Application(process, store, supervisor, web, racetime, steam)
+            yield Application(process, store, supervisor, web, reloader, racetime, steam)
         finally:
             process.ready = False
             gc.unfreeze()
@@ -204,10 +228,10 @@ async def _open_services(
     }
 
 
-def _logons(services: Mapping[str, Service], specs: Iterable[BotSpec]) -> Callable[[], LogonStats | None]:
+def _logons(services: Mapping[str, Service], supervisor: Supervisor) -> Callable[[], LogonStats | None]:
     """Return where readers find the figures of the queue for logons: None while no bot of the fleet needs one."""
-    queued = next((services[spec.traits.name] for spec in specs if services[spec.traits.name].logons is not None), None)
-    return lambda: queued.logons if queued is not None else None
+    queued = [name for name, service in services.items() if service.logons is not None]
+    return lambda: next((services[name].logons for name in queued if supervisor.has_platform(name)), None)
 
 
 @asynccontextmanager

@@ -13,9 +13,10 @@ from typing import Final, Literal
 
 import structlog
 
-from exporter.app import VERSION, Application, Fleet, application, load_fleet
+from exporter.app import VERSION, Application, application, load_fleet
 from exporter.errors import ConfigError, Problem, StartError
 from exporter.logs import Redactor, configure
+from exporter.reload import Fleet
 from exporter.secrets import SecretError
 from exporter.timing import format_duration, parse_duration
 from exporter.web.settings import DEFAULT_LISTEN, WebSettings, parse_listen_address
@@ -36,6 +37,7 @@ class Flags:
     log_level: str
     log_format: Literal["logfmt", "json"]
     drain_timeout_s: float
+    auto_reload: bool
     check: bool
     healthcheck: bool
 
@@ -70,6 +72,8 @@ def parse_flags(arguments: Sequence[str] | None) -> Flags:
         help="the configuration (default: %(default)s)")  # fmt: skip
     add("--config.check", dest="check", action="store_true",
         help="check the configuration, print every mistake with its line, and exit")  # fmt: skip
+    add("--config.enable-auto-reload", dest="auto_reload", action="store_true",
+        help="reload the configuration when one of its files has changed, not only on SIGHUP")  # fmt: skip
     add("--web.listen-address", dest="listen", action="append", metavar="HOST:PORT",
         help=f"where to listen; may be given again (default: {DEFAULT_LISTEN[0]}:{DEFAULT_LISTEN[1]})")  # fmt: skip
     add("--web.telemetry-path", dest="telemetry_path", default="/metrics", metavar="PATH",
@@ -103,6 +107,7 @@ def parse_flags(arguments: Sequence[str] | None) -> Flags:
         drain_timeout_s=_duration("--drain-timeout", given.drain_timeout),
         log_level=given.log_level,
         log_format=given.log_format,
+        auto_reload=given.auto_reload,
         check=given.check,
         healthcheck=given.healthcheck,
     )
@@ -152,9 +157,16 @@ async def _serve(flags: Flags, fleet: Fleet, redactor: Redactor) -> None:
     loop, asked = asyncio.get_running_loop(), asyncio.Semaphore(0)
     for number in _STOP_SIGNALS:
         loop.add_signal_handler(number, asked.release)
-    # The habitual signal for a reload, and what a closed terminal sends: neither may end the fleet.
-    loop.add_signal_handler(signal.SIGHUP, _log.warning, "SIGHUP ignored: restart to use a changed configuration")
-    async with application(fleet, flags.web, flags.data_dir, hide=redactor.add) as app:
+    hung_up = asyncio.Event()
+    loop.add_signal_handler(signal.SIGHUP, hung_up.set)  # one that comes during the start counts too
+    async with application(
+        fleet,
+        flags.web,
+        flags.data_dir,
+        hide=redactor.add,
+        reload_asked=hung_up,
+        watch_files=flags.auto_reload,
+    ) as app:
         print(where_to_look(app, flags.web), flush=True)  # noqa: T201
         await asked.acquire()
         if flags.drain_timeout_s > 0:

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from exporter.errors import ConfigError, Problem
 from exporter.secrets import Secret, SecretError, SecretSource, read_secret_file
 from exporter.sections import Name, Racetime, Section, Simulators, Steam, Web
+from exporter.sources import Sources
 from exporter.yaml_lines import Document, Place, explain, kind_of, place_text, quote_hint, read_document, unknown_key
 
 _KEYS: Final = ("web", "steam", "racetime", "simulators", "bots", "bots_files")
@@ -107,25 +108,32 @@ Check = Callable[[BotEntry], Iterable[Problem]]
 _S = TypeVar("_S", bound=Section)
 
 
-def load(path: Path, check: Check = lambda _: (), scenarios: Mapping[str, Collection[str]] | None = None) -> Config:
+def load(
+    path: Path,
+    check: Check = lambda _: (),
+    scenarios: Mapping[str, Collection[str]] | None = None,
+    sources: Sources | None = None,
+) -> Config:
     """Read the configuration; raises ConfigError with every problem found.
 
     `check` has a bot's platform look at its options; its problems are reported together with the others.
-    `scenarios` are the names that each simulator can play; without any, every name is fine.
+    `scenarios` are the names that each simulator can play; without any, every name is fine. `sources` is told of each
+    file before it is read, whether or not the reading succeeds.
     """
-    return _Loading(path, check, scenarios or {}).config()
+    return _Loading(path, check, scenarios or {}, sources or Sources()).config()
 
 
 class _Loading:
     """One reading of the configuration, gathering problems as it goes."""
 
-    def __init__(self, path: Path, check: Check, scenarios: Mapping[str, Collection[str]]) -> None:
+    def __init__(self, path: Path, check: Check, scenarios: Mapping[str, Collection[str]], sources: Sources) -> None:
         self._path = path
         self._check = check
         self._scenarios = scenarios
+        self._sources = sources
         self._simulated: frozenset[str] = frozenset()
         self._problems: list[Problem] = []
-        self._main = read_document(path)
+        self._main = self._document(path)
         self._names: dict[str, BotEntry] = {}
 
     def config(self) -> Config:
@@ -147,6 +155,12 @@ class _Loading:
         if self._problems or web is None or steam is None or racetime is None or simulators is None:
             raise ConfigError(self._problems)
         return Config(self._path, web, steam, racetime, simulators, tuple(bots))
+
+    def _document(self, path: Path) -> Document:
+        self._sources.document(path)
+        document = read_document(path)
+        self._sources.secrets_of(path.parent, document.value)
+        return document
 
     def _check_usernames(self, bots: Iterable[BotEntry]) -> None:
         """A bot is found by its name or its username, so that one must not be another one's."""
@@ -231,7 +245,7 @@ class _Loading:
     def _bots_of_files(self) -> Iterator[BotEntry]:
         for path in self._bots_files():
             try:
-                document = read_document(path)
+                document = self._document(path)
             except ConfigError as error:
                 self._problems += error.problems
                 continue
@@ -258,9 +272,10 @@ class _Loading:
                 self._add(self._main, [(place, "must be a path, or a pattern such as bots/*.yaml")])
                 continue
             wild = glob.has_magic(pattern)
-            names = sorted(glob.glob(pattern, root_dir=base)) if wild else [pattern]  # noqa: PTH207  (may be absolute)
+            names = self._sources.pattern(base, pattern) if wild else [pattern]
             for path in (base / name for name in names):
                 if not wild and not os.path.exists(path):  # noqa: PTH110  (Path.exists raises on a name too long)
+                    self._sources.document(path)  # it may come
                     self._add(self._main, [(place, f"{path} does not exist (only a pattern may match nothing)")])
                 elif os.path.realpath(path) not in seen:  # a wide pattern may match this file itself, or one file twice
                     seen.add(os.path.realpath(path))

@@ -77,6 +77,10 @@ class BotRunner:
                 self._log.info("connected", **tries)
                 self._told, self._failures = None, 0
 
+    def silence(self) -> None:
+        """Report nothing from now on: a bot that was given up must not speak for its successor."""
+        self._report = _nothing
+
     async def run(self, bot: Bot, delay_s: float = 0.0) -> NoReturn:
         """Run the bot again and again, from `delay_s` on.
 
@@ -162,3 +166,7 @@ class BotRunner:
                 return
             await self._clock.sleep(min(left, self._policy.credentials_check_s))
         self._log.info("the credentials changed: trying at once")
+
+
+def _nothing(_: ev.Event) -> None:
+    """Take a fact that does not count."""

@@ -2,10 +2,11 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import structlog
 from structlog.typing import FilteringBoundLogger
@@ -18,6 +19,9 @@ from exporter.runner import BotRunner, RetryPolicy
 from exporter.stats import BotStats
 from exporter.store import StatusStore
 from exporter.timing import Clock
+
+STOP_LIMIT_S: Final = 5.0
+_SECOND_LIMIT_S: Final = 1.0
 
 
 class UnknownBot(OrderError):
@@ -49,6 +53,8 @@ class Supervisor:
     """Owns every bot's task. Orders on one bot are carried out one after the other, on different bots side by side.
 
     `services` holds the opened service of each platform, by the platform's name; `hide` keeps secrets out of the log.
+    A bot that has not closed its sockets within `stop_limit_s` seconds is cancelled once more, then given up: its task
+    may go on, but what it reports counts no more. That limit goes by the event loop's clock.
     """
 
     def __init__(
@@ -61,7 +67,11 @@ class Supervisor:
         policy: RetryPolicy,
         hide: Callable[[str], None],
         draining: Callable[[], bool],
+        stop_limit_s: float = STOP_LIMIT_S,
     ) -> None:
+        self._stop_limit_s = stop_limit_s
+        self._given_up: set[asyncio.Task[NoReturn]] = set()
+        self._platforms: Counter[str] = Counter()
         self._hide = hide
         self._draining = draining
         self._store = store
@@ -73,34 +83,64 @@ class Supervisor:
         self._log: FilteringBoundLogger = structlog.get_logger(component="supervisor")
         self.stats: dict[str, BotStats] = {}
 
-    async def add(self, spec: BotSpec, delay_s: float = 0.0) -> None:
+    @property
+    def specs(self) -> dict[str, BotSpec]:
+        """What the configuration last said of each bot, by name; an order may have it otherwise."""
+        return {name: unit.spec for name, unit in self._units.items()}
+
+    def has_platform(self, name: str) -> bool:
+        """Return whether any bot of the fleet is on that platform."""
+        return self._platforms[name] > 0
+
+    async def add(self, spec: BotSpec, delay_s: float = 0.0, *, active: bool | None = None) -> None:
         """Take a bot into the fleet and start it if it is active, `delay_s` seconds from now.
 
-        A fleet that starts all at once looks like an attack to its service. Raises ValueError for a name that is taken.
+        `active` is the word of an operator, which counts more than the configuration's. A fleet that starts all at once
+        looks like an attack to its service. Raises ValueError for a name that is taken.
         """
         if spec.name in self._units:
             msg = f"there is a bot named {spec.name} already"
             raise ValueError(msg)
-        log = structlog.get_logger(component="bot", bot=spec.name, platform=spec.traits.name)
-        rng = random.Random(self._random.random())  # noqa: S311  (jitter, no secret)
-        runner = BotRunner(spec.name, self._store.apply, clock=self._clock, rng=rng, log=log, policy=self._policy)
-        stats = self.stats.setdefault(spec.name, BotStats())
-        context = BotContext(spec.name, runner.reporter, stats, self._clock, rng, log, self._hide, self._draining)
-        unit = _Unit(spec, self._services[spec.traits.name].bot(spec.options, context), runner)
+        active = spec.active if active is None else active
+        unit = _Unit(spec, *self._made(spec))
         self._units[spec.name] = unit
-        self._store.apply(ev.BotAdded(spec.name, self._clock.now(), spec.traits, spec.options.subject, spec.active))
+        self._platforms[spec.traits.name] += 1
+        self._store.apply(ev.BotAdded(spec.name, self._clock.now(), spec.traits, spec.options.subject, active))
         async with unit.lock:
-            if spec.active:
+            if active:
                 self._begin(unit, delay_s)
 
     async def remove(self, name: str) -> None:
         """Stop a bot and take it out of the fleet."""
         async with self._order(name) as unit:
             await self._end(unit, DisconnectReason.RELOAD)
-            self._forget_races(name)
+            self._forget_work(name)
             self._store.apply(ev.BotRemoved(name, self._clock.now()))
+            self._platforms[unit.spec.traits.name] -= 1
             del self._units[name]
             del self.stats[name]
+
+    async def change(self, spec: BotSpec, delay_s: float = 0.0) -> None:
+        """Let a bot be as its configuration says now. It must stand for the same account or category as before.
+
+        With other options it is stopped and begins anew with them, `delay_s` seconds from then. `active` counts only
+        if its own value is another one than before; otherwise the last order does.
+        """
+        async with self._order(spec.name) as unit:
+            runs, before = unit.task is not None, unit.spec
+            wanted = spec.active if spec.active != before.active else runs
+            unit.spec = spec
+            if runs and (not wanted or spec.options != before.options):
+                await self._end(unit, DisconnectReason.RELOAD)
+                self._forget_work(spec.name)
+            if spec.options != before.options:
+                unit.bot, unit.runner = self._made(spec)
+            if runs and not wanted:
+                self._store.apply(ev.BotStopped(spec.name, self._clock.now()))
+            elif wanted and unit.task is None:
+                if not runs:
+                    self._store.apply(ev.BotStarted(spec.name, self._clock.now()))
+                self._begin(unit, delay_s)
 
     async def start(self, name: str) -> None:
         """Switch a bot on; one that is on already is left alone."""
@@ -138,6 +178,8 @@ class Supervisor:
                 await self._end(unit, DisconnectReason.SHUTDOWN)
 
         await asyncio.gather(*(end(unit) for unit in self._units.values()))
+        if self._given_up:
+            await asyncio.wait(self._given_up, timeout=_SECOND_LIMIT_S)
 
     @asynccontextmanager
     async def _order(self, name: str) -> AsyncIterator[_Unit]:
@@ -163,12 +205,39 @@ class Supervisor:
             await self._cancel(unit)
             self._store.apply(ev.Disconnected(unit.spec.name, self._clock.now(), why))
 
-    @staticmethod
-    async def _cancel(unit: _Unit) -> None:
-        if unit.task is not None:
-            unit.task.cancel()
-            await asyncio.wait({unit.task})
-            unit.task = None
+    async def _cancel(self, unit: _Unit) -> None:
+        if (task := unit.task) is None:
+            return
+        for limit_s in (self._stop_limit_s, _SECOND_LIMIT_S):
+            task.cancel()
+            if (await asyncio.wait({task}, timeout=limit_s))[0]:
+                break
+        else:
+            self._give_up(unit, task)
+        unit.task = None
+
+    def _give_up(self, unit: _Unit, task: asyncio.Task[NoReturn]) -> None:
+        """Let a bot that does not stop be, and put a fresh one in its place."""
+        self._log.critical("a bot does not stop, it is given up: this is a bug", bot=unit.spec.name)
+        self._given_up.add(task)
+        task.add_done_callback(self._given_up.discard)
+        unit.runner.silence()
+        unit.bot, unit.runner = self._made(unit.spec)
+
+    def _made(self, spec: BotSpec) -> tuple[Bot, BotRunner]:
+        """Return a new bot, not yet running, and who runs it; its figures go on from those of the one before."""
+        log = structlog.get_logger(component="bot", bot=spec.name, platform=spec.traits.name)
+        rng = random.Random(self._random.random())  # noqa: S311  (jitter, no secret)
+        runner = BotRunner(spec.name, self._store.apply, clock=self._clock, rng=rng, log=log, policy=self._policy)
+        stats = self.stats.setdefault(spec.name, BotStats())
+        context = BotContext(spec.name, runner.reporter, stats, self._clock, rng, log, self._hide, self._draining)
+        return self._services[spec.traits.name].bot(spec.options, context), runner
+
+    def _forget_work(self, name: str) -> None:
+        """Forget what only the bot that goes could tell of."""
+        self._forget_races(name)
+        for key in [key for key, lobby in self._store.lobbies.items() if lobby.bot == name]:
+            self._store.apply(ev.LobbyForgotten(name, self._clock.now(), key))
 
     def _forget_races(self, name: str) -> None:
         """What nobody watches any more is not shown as if it were known."""

@@ -13,12 +13,22 @@ PROBLEM_TYPE = "application/problem+json"
 
 
 class HttpProblem(Exception):
-    """A request that cannot be served as it is; `detail` tells the client what to change."""
+    """A request that cannot be served as it is; `detail` tells the client what to change.
 
-    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
+    `members` are further members of the problem, such as a list of `errors`.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+        members: Mapping[str, object] | None = None,
+    ) -> None:
         self.status = status
         self.detail = detail
         self.headers = dict(headers or {})
+        self.members = dict(members or {})
         super().__init__(detail)
 
 
@@ -41,7 +51,11 @@ def text_answer(text: str, status: int = 200) -> web.Response:
 
 
 def problem_answer(
-    status: int, detail: str, instance: str | None, headers: Mapping[str, str] | None = None
+    status: int,
+    detail: str,
+    instance: str | None,
+    headers: Mapping[str, str] | None = None,
+    members: Mapping[str, object] | None = None,
 ) -> web.Response:
     """Return a problem: `instance` is the path that was asked for."""
     problem = {
@@ -50,5 +64,6 @@ def problem_answer(
         "status": status,
         "detail": detail,
         "instance": instance,
+        **(members or {}),
     }
     return web.Response(body=encoded(problem), status=status, content_type=PROBLEM_TYPE, headers=headers)

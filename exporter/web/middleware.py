@@ -91,7 +91,7 @@ def _guarded(route_of: RouteOf) -> Middleware:
         try:
             return await handler(request)
         except HttpProblem as problem:
-            return problem_answer(problem.status, problem.detail, path, problem.headers)
+            return problem_answer(problem.status, problem.detail, path, problem.headers, problem.members)
         except web.HTTPException as error:  # the library's own, such as a body that is too large
             return problem_answer(error.status, error.reason, path)
         except Exception:  # noqa: BLE001  (a mistake in one answer must not show its details, nor end the connection)

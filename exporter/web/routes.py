@@ -8,6 +8,7 @@ from aiohttp import web
 from exporter.web.keys import Access
 from exporter.web.page import LandingPage
 from exporter.web.probes import Probes
+from exporter.web.reload import ReloadPage
 from exporter.web.scrape import Scrape
 from exporter.web.status import StatusPages
 
@@ -28,7 +29,13 @@ class Route:
 
 
 def route_table(
-    telemetry_path: str, *, landing: LandingPage, scrape: Scrape, status: StatusPages, probes: Probes
+    telemetry_path: str,
+    *,
+    landing: LandingPage,
+    scrape: Scrape,
+    status: StatusPages,
+    probes: Probes,
+    reload: ReloadPage,
 ) -> tuple[Route, ...]:
     """Return every route of the server."""
     return (
@@ -46,4 +53,5 @@ def route_table(
         Route("GET", "/health", probes.health, Access.PUBLIC),
         Route("GET", "/-/healthy", probes.healthy, Access.PUBLIC),
         Route("GET", "/-/ready", probes.ready, Access.PUBLIC),
+        Route("POST", "/-/reload", reload.reload, Access.ADMIN),
     )

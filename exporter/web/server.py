@@ -22,6 +22,7 @@ from exporter.web.listeners import Listeners
 from exporter.web.middleware import add_headers, complete, middlewares
 from exporter.web.page import LandingPage
 from exporter.web.probes import Probes
+from exporter.web.reload import Reload, ReloadPage
 from exporter.web.routes import Route, route_table
 from exporter.web.scrape import MetricsSource, Scrape
 from exporter.web.settings import WebSettings
@@ -47,6 +48,7 @@ class WebServer:
         metrics: MetricsSource,
         stats: HttpStats,
         clock: Clock,
+        reload: Reload,
         lobbies_created: Callable[[], int] = lambda: 0,
         logons: Callable[[], LogonStats | None] = lambda: None,
     ) -> None:
@@ -59,6 +61,7 @@ class WebServer:
             scrape=Scrape(metrics),
             status=StatusPages(store, process, traits, clock, lobbies_created=lobbies_created, logons=logons),
             probes=Probes(store, process, clock),
+            reload=ReloadPage(reload),
         )
         self._by_handle: dict[web.AbstractRoute, Route] = {}
         self._runner = web.AppRunner(self._application(stats, clock), handle_signals=False, handler_cancellation=True)

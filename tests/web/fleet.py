@@ -11,6 +11,8 @@ from exporter.model import events as ev
 from exporter.model.states import DisconnectReason, EntrantStatus, LobbyState, PlatformTraits, RaceState
 from exporter.model.status import Entrant, LobbyPlayer, LobbyRecord, RaceView
 from exporter.process import ProcessState
+from exporter.reconcile import Plan
+from exporter.reload import Reloaded
 from exporter.stats import HttpStats, LogonStats
 from exporter.store import StatusStore
 from exporter.web.keys import AccessKey
@@ -134,6 +136,7 @@ class Fleet:
         self.metrics = Metrics()
         self.stats = HttpStats()
         self.logons: LogonStats | None = None
+        self.reloaded: Reloaded | Exception = Reloaded(Plan(), ())
         self.server = WebServer(
             settings or WebSettings(listen=(("127.0.0.1", 0),)),
             store=self.store,
@@ -142,10 +145,17 @@ class Fleet:
             metrics=self.metrics,
             stats=self.stats,
             clock=self.clock,
+            reload=self.reload,
             lobbies_created=lambda: 15,
             logons=lambda: self.logons,
         )
         self.client = aiohttp.ClientSession()
+
+    async def reload(self, by: str) -> Reloaded:
+        assert by == "POST /-/reload"
+        if isinstance(self.reloaded, Exception):
+            raise self.reloaded
+        return self.reloaded
 
     async def __aenter__(self) -> "Fleet":
         try:

@@ -51,8 +51,12 @@ async def test_every_route_against_hosts_origins_and_keys(settings: WebSettings)
             answer = await fleet.call(filled(route.path), route.method, headers=headers)
             if not known or (host == "bots.example.org" and settings.external_url is None):
                 allowed = {421}
+            elif route.method != "GET" and origin not in (None, settings.external_url):
+                allowed = {403}
             elif route.access in ("public", "metrics") or (route.access == "read" and (reads_are_open or role)):
                 allowed = {200, 404} if "{" in route.path else {200}
+            elif route.access == "admin" and role:
+                allowed = {200} if role == "admin" else {403}
             else:
                 allowed = {401}  # before anybody learns whether the thing exists
             assert answer.status in allowed, (route.path, headers)

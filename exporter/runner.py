@@ -89,11 +89,12 @@ class BotRunner:
         await self._clock.sleep(delay_s)
         while True:
             self._connected_at = None
+            tried = bot.credentials()  # before they are read: what changes during the attempt is news after it
             self._report(ev.ConnectStarted(self._name, self._clock.now()))
             try:
                 await self._serve(bot)
             except Exception as error:  # noqa: BLE001  (the runner is where every failure of a bot ends)
-                await self._fail(leading(error), bot)
+                await self._fail(leading(error), bot, tried)
 
     async def _serve(self, bot: Bot) -> NoReturn:
         self._proof.clear()
@@ -116,7 +117,7 @@ class BotRunner:
             self._log.warning("the last proof of health expired", age=format_duration(self._proof_valid_s))
             self._report(ev.ProofExpired(self._name, self._clock.now(), self._proof_valid_s))
 
-    async def _fail(self, error: BaseException, bot: Bot) -> None:
+    async def _fail(self, error: BaseException, bot: Bot, tried: object) -> None:
         lived_s = self._clock.monotonic() - self._connected_at if self._connected_at is not None else 0.0
         if lived_s >= self._policy.stable_s:
             self._backoff.reset()
@@ -127,7 +128,7 @@ class BotRunner:
                 retry_at = now + delay if delay is not None else None
                 self._tell("credentials refused", error, refusal, delay)
                 self._report(ev.CredentialsRefused(self._name, now, refusal, str(error), retry_at, error.lost))
-                await self._wait_for_credentials(bot, delay)
+                await self._wait_for_credentials(bot, delay, tried)
             case TransientError(reason=reason):
                 delay = error.wait_s if isinstance(error, RateLimited) else self._backoff.next_delay()
                 self._tell("connection failed", error, reason, delay)
@@ -156,9 +157,8 @@ class BotRunner:
         retry_in = format_duration(delay) if delay is not None else "when the credentials change or by restart"
         log(what, reason=str(reason), error=str(error), retry_in=retry_in)
 
-    async def _wait_for_credentials(self, bot: Bot, delay: float | None) -> None:
-        """Wait for `delay` seconds (None: without end), but no longer than the credentials stay the same."""
-        refused = bot.credentials()
+    async def _wait_for_credentials(self, bot: Bot, delay: float | None, refused: object) -> None:
+        """Wait for `delay` seconds (None: without end), but no longer than the credentials stay the refused ones."""
         until = None if delay is None else self._clock.monotonic() + delay
         while bot.credentials() == refused:
             left = self._policy.credentials_check_s if until is None else until - self._clock.monotonic()

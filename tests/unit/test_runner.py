@@ -187,6 +187,23 @@ async def test_changed_credentials_are_tried_at_once(forgivable: bool) -> None:
         assert bench.record.status is BotStatus.CONNECTED
 
 
+async def test_credentials_that_change_during_an_attempt_are_tried_after_it() -> None:
+    async def changes_and_fails(bot: ScriptedBot) -> None:
+        bot.secret = "two"  # after it was read
+        raise AuthError(AuthReason.INVALID_CREDENTIALS, "the secret is wrong", forgivable=False)
+
+    async with Bench(changes_and_fails, hangs).running() as bench:
+        assert bench.record.status is BotStatus.CONNECTED
+
+
+async def test_a_silenced_runner_reports_nothing() -> None:
+    async with Bench(hangs).running() as bench:
+        bench.runner.silence()
+        told = list(bench.facts)
+        bench.bot.prove()
+        assert bench.facts == told
+
+
 async def test_a_pause_that_the_service_asked_for() -> None:
     async with Bench(fails(RateLimited(1500, "too many logons")), hangs).running() as bench:
         await bench.clock.advance(1499)

@@ -230,7 +230,9 @@ class RacetimeBot:
             await clock.sleep(max(self._poll_interval_s * jitter, pause_s))
             pause_s = 0.0
             try:
-                if self._tokens.renew_in_s <= 0.0 and clock.monotonic() >= self._renewal_at:
+                # A changed secret is tried while the old token is still good: a mistake shows today, not tonight.
+                due = self._tokens.renew_in_s <= 0.0 or self._issued_for != self.credentials()
+                if due and clock.monotonic() >= self._renewal_at:
                     await self._renew_token()
                 answer = await self._poll()
                 if self._tokens.current != told:

@@ -208,7 +208,7 @@ class Supervisor:
     async def _cancel(self, unit: _Unit) -> None:
         if (task := unit.task) is None:
             return
-        for limit_s in (self._stop_limit_s, _SECOND_LIMIT_S):
+        for limit_s in (self._stop_limit_s, min(self._stop_limit_s, _SECOND_LIMIT_S)):
             task.cancel()
             if (await asyncio.wait({task}, timeout=limit_s))[0]:
                 break

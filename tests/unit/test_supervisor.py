@@ -154,6 +154,37 @@ async def test_shutdown_ends_every_task(store: StatusStore, supervisor: Supervis
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
+async def test_a_bot_that_misses_its_end_is_told_twice(store: StatusStore) -> None:
+    class DeafBot(EagerBot):
+        async def run(self) -> None:
+            try:
+                await super().run()
+            finally:
+                await asyncio.Event().wait()  # until it is cancelled again
+
+    class DeafService(EagerService):
+        def bot(self, options: object, context: BotContext) -> EagerBot:  # noqa: ARG002  (the seam's signature)
+            return DeafBot(context)
+
+    supervisor = Supervisor(
+        store,
+        {"testing": DeafService()},
+        clock=ManualClock(),
+        rng=random.Random(3),
+        policy=RetryPolicy(),
+        hide=lambda _: None,
+        draining=lambda: False,
+        stop_limit_s=0.02,
+    )
+    await supervisor.add(BotSpec("deaf", TRAITS, Options("deaf"), active=True))
+    await settle()
+    bot = supervisor.bot("deaf")
+    await supervisor.stop("deaf")
+    assert (store.bots["deaf"].status, store.races) == (BotStatus.DISCONNECTED, {})
+    assert supervisor.bot("deaf") is bot  # it was not given up
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
 async def test_a_bot_can_be_started_later_so_that_a_fleet_does_not_start_at_once(store: StatusStore) -> None:
     clock = ManualClock()
     supervisor = Supervisor(

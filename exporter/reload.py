@@ -23,7 +23,7 @@ from exporter.store import StatusStore
 from exporter.supervisor import BotSpec, Supervisor
 from exporter.timing import Clock
 
-LOOK_S: Final = 5.0
+LOOK_S: Final = 2.0
 SETTLE_S: Final = 0.5
 _LIVE: Final = frozenset({"web.keys", "web.open_reads"})
 

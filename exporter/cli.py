@@ -158,7 +158,8 @@ async def _serve(flags: Flags, fleet: Fleet, redactor: Redactor) -> None:
     for number in _STOP_SIGNALS:
         loop.add_signal_handler(number, asked.release)
     hung_up = asyncio.Event()
-    loop.add_signal_handler(signal.SIGHUP, hung_up.set)  # one that comes during the start counts too
+    # A closed terminal sends it too: it never ends the fleet. One that comes during the start counts.
+    loop.add_signal_handler(signal.SIGHUP, hung_up.set)
     async with application(
         fleet,
         flags.web,

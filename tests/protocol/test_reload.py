@@ -9,6 +9,7 @@ import pytest
 
 from exporter.errors import ConfigError
 from exporter.model import events as ev
+from exporter.platforms.racetime.client import Patience
 from tests.eventually import eventually
 from tests.protocol.fleet_rig import CATEGORIES, Fleet, Json, racetime_fleet
 
@@ -54,7 +55,8 @@ class Rig:
 
 @pytest.fixture
 async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    async with racetime_fleet(tmp_path, alone=False) as fleet:  # the fixture's task is not the test's
+    # The site has no faults here: what is slow is this machine. The fixture's task is not the test's.
+    async with racetime_fleet(tmp_path, patience=Patience(ping_s=2.0, close_s=0.1), alone=False) as fleet:
         (tmp_path / "secrets" / "boss").write_text("the-key-of-boss")
         (tmp_path / "secrets" / "eye").write_text("the-key-of-eye")
         rig = Rig(fleet, tmp_path)
@@ -160,11 +162,11 @@ async def test_a_bad_file_keeps_everything_and_says_what_is_wrong(rig: Rig) -> N
 
 
 async def test_what_cannot_change_is_named_and_the_rest_is_used(rig: Rig) -> None:
-    rig.file.write_text(rig.without("ootr").replace("poll_interval: 100ms", "poll_interval: 5s"))
+    rig.file.write_text(rig.without("ootr").replace("poll_interval: 100ms", "poll_interval: 1h"))
     status, done = await rig.post()
     assert (status, done["removed"], done["needs_restart"]) == (200, ["ootr"], ["racetime.poll_interval"])
     polled = rig.fleet.app.store.bots["alttpr"].last_status_check_at
-    await eventually(lambda: rig.fleet.app.store.bots["alttpr"].last_status_check_at != polled, 3)
+    await eventually(lambda: rig.fleet.app.store.bots["alttpr"].last_status_check_at != polled)
 
 
 async def test_a_corrected_secret_file_is_used_at_once(rig: Rig) -> None:

@@ -51,3 +51,35 @@ async def test_a_steam_bot_from_the_configuration_to_the_pages(tmp_path: Path) -
     assert 'bot_state{bot="lobby-1",platform="dota2",state="steam_online"} 1.0' in metrics
     assert 'bot_auth_failures_total{bot="lobby-2",platform="dota2",reason="rate_limited"} 1.0' in metrics
     assert "hunter2" not in metrics + json.dumps(status)
+
+
+async def test_the_token_of_a_removed_bot_is_kept_for_its_return(tmp_path: Path) -> None:
+    world = World(policy=Policy(poll_interval_s=0.05))
+    for account in ("gaben", "other"):
+        world.add_account(account, "hunter2")
+    simulator = SteamSimulator(world, clock=SystemClock())
+    await simulator.start()
+    file = tmp_path / "config.yaml"
+    whole = (
+        f"steam: {{logon_interval: 0s, cm_list: {json.dumps(simulator.cm_urls)}}}\n"
+        "bots:\n"
+        "  - {name: lobby-1, platform: dota2, username: gaben, password: hunter2}\n"
+        "  - {name: lobby-2, platform: dota2, username: other, password: hunter2}\n"
+    )
+    file.write_text(whole)
+    async with application(load_fleet(file), HERE, tmp_path / "data", stagger_s=0) as program:
+        bots = program.store.bots
+        await eventually(lambda: all(bot.healthy for bot in bots.values()))
+        since, by_password = bots["lobby-2"].connected_since, dict(simulator.stats.methods)
+        file.write_text("".join(line for line in whole.splitlines(keepends=True) if "lobby-1" not in line))
+        await program.reloader.ask("a test")
+        assert set(bots) == {"lobby-2"}
+        assert (tmp_path / "data" / "tokens" / "lobby-1.json").exists()
+        await eventually(lambda: len(simulator.links) == 1)
+        file.write_text(whole)
+        await program.reloader.ask("a test")
+        await eventually(lambda: all(bot.healthy for bot in bots.values()) and len(bots) == 2)
+        assert bots["lobby-2"].connected_since == since
+        begin = "Authentication.BeginAuthSessionViaCredentials#1"
+        assert simulator.stats.methods[begin] == by_password[begin] == 2
+    await simulator.stop()

@@ -196,6 +196,9 @@ async def test_only_what_changed_is_touched(bench: Bench) -> None:
     with capture_logs() as logs:
         await bench.become(spec("a", secret=2), spec("b"), spec("d"))
     assert bench.store.bots["b"] is untouched
+    changed = bench.supervisor.bot("a")
+    assert isinstance(changed, AccountBot)
+    assert changed.options == Options("a", 2)
     assert (bench.store.bots["a"].connected_since, bench.store.bots["a"].reconnects) == (since, 1)
     assert bench.lost == [("c", DisconnectReason.RELOAD), ("a", DisconnectReason.RELOAD)]
     assert bench.accounts() == {"a": "a", "b": "b", "d": "d"}

@@ -89,7 +89,8 @@ async def test_auto_reload(tmp_path: Path) -> None:
     """A file of bots that comes, is wrong, is mended, and a secret that is corrected: nobody has to send anything."""
 
     def settled(bots: dict[str, dict[str, Any]]) -> bool:
-        return bots["sm"]["status_name"] == "auth_failed" and sum(bot["healthy"] for bot in bots.values()) == 3
+        refused = str(bots["sm"]["status_name"]) == "auth_failed"
+        return refused and sum(bot["healthy"] for bot in bots.values()) == 3
 
     async with site(tmp_path, wrong_secrets=["sm"]) as held:
         held.config.write_text(held.config.read_text() + "\nbots_files: [more/*.yaml]\n")

@@ -278,11 +278,17 @@ def _with_simulators(config: Config, racetime: RacetimeSimulator | None, steam: 
 @asynccontextmanager
 async def _background(work: "asyncio._CoroutineLike[object]", name: str) -> AsyncIterator[None]:
     task = asyncio.create_task(work, name=name)
+    task.add_done_callback(_complain)
     try:
         yield
     finally:
         task.cancel()
         await asyncio.wait({task})
+
+
+def _complain(task: "asyncio.Task[object]") -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.critical("a part of the program has ended: this is a bug", task=task.get_name(), exc_info=error)
 
 
 async def _stop_bots(supervisor: Supervisor) -> None:

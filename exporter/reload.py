@@ -157,9 +157,7 @@ class Reloader:
                 await self._clock.sleep(settle_s)
                 second = await asyncio.to_thread(sources.look)
                 if second == first and sources is self._sources:
-                    answer = self._asked_by("a changed file")
-                    await asyncio.wait({answer})
-                    answer.exception()  # the log has it: only another change is worth another try
+                    await asyncio.wait({self._asked_by("a changed file")})  # if it is bad, so it stays until it changes
                 first = second
 
     async def _reload(self, by: str) -> Reloaded:
@@ -204,6 +202,7 @@ def _answer(served: list[tuple[str, asyncio.Future[Reloaded]]], outcome: Reloade
             continue
         if isinstance(outcome, Exception):
             answer.set_exception(outcome)
+            answer.exception()  # the log has it too: nobody has to fetch it
         else:
             answer.set_result(outcome)
     served.clear()

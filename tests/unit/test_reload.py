@@ -1,6 +1,7 @@
 """When the configuration is read again, and what comes of it."""
 
 import asyncio
+import gc
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -191,7 +192,8 @@ async def test_sighup_before_the_start_counts(bench: Bench) -> None:
     bench.names = ("a",)
     with capture_logs() as logs:
         async with bench.running():
-            await eventually(lambda: "a" in bench.store.bots)
+            await eventually(lambda: bench.process.config_loaded_at != 1.0)
+    assert "a" in bench.store.bots
     assert [each["by"] for each in logs if each["event"] == "configuration reloaded"] == ["SIGHUP"]
 
 
@@ -278,6 +280,17 @@ async def test_what_was_reloaded_by_order_is_no_news_for_the_watch(bench: Bench)
         watch.cancel()
         await asyncio.wait({watch})
         assert bench.readings == 1
+
+
+async def test_the_end_in_the_middle_of_a_change_is_quiet(bench: Bench) -> None:
+    complaints = list[object]()
+    bench.loop.set_exception_handler(lambda _, context: complaints.append(context))
+    async with bench.running(bench.reloader.watch(LOOK_S, SETTLE_S)):
+        bench.go.clear()
+        bench.write("bots: [] # another")
+        await bench.begun.wait()
+    gc.collect()
+    assert complaints == []
 
 
 async def test_a_bug_does_not_end_the_watch(bench: Bench) -> None:

@@ -1,7 +1,6 @@
 """When the configuration is read again, and what comes of it."""
 
 import asyncio
-import gc
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -280,17 +279,6 @@ async def test_what_was_reloaded_by_order_is_no_news_for_the_watch(bench: Bench)
         watch.cancel()
         await asyncio.wait({watch})
         assert bench.readings == 1
-
-
-async def test_the_end_in_the_middle_of_a_change_is_quiet(bench: Bench) -> None:
-    complaints = list[object]()
-    bench.loop.set_exception_handler(lambda _, context: complaints.append(context))
-    async with bench.running(bench.reloader.watch(LOOK_S, SETTLE_S)):
-        bench.go.clear()
-        bench.write("bots: [] # another")
-        await bench.begun.wait()
-    gc.collect()
-    assert complaints == []
 
 
 async def test_a_bug_does_not_end_the_watch(bench: Bench) -> None:

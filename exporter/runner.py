@@ -19,7 +19,7 @@ from structlog.typing import FilteringBoundLogger
 from exporter.errors import AuthError, RateLimited, TransientError, leading
 from exporter.model import events as ev
 from exporter.platforms.base import Bot, Reporter
-from exporter.timing import Backoff, Clock, format_duration
+from exporter.timing import Backoff, Clock, cancelled, format_duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,9 @@ class BotRunner:
             self._report(ev.ConnectStarted(self._name, self._clock.now()))
             try:
                 await self._serve(bot)
-            except Exception as error:  # noqa: BLE001  (the runner is where every failure of a bot ends)
+            except Exception as error:  # the runner is where every failure of a bot ends
+                if cancelled():  # the order to end came while the bot's tasks ended by this error
+                    raise asyncio.CancelledError from error
                 await self._fail(leading(error), bot)
 
     async def _serve(self, bot: Bot) -> NoReturn:

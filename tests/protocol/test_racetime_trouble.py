@@ -70,6 +70,31 @@ async def test_a_fault_at_one_bot_is_told_as_what_it_is_and_touches_no_other(cas
         assert (await fleet.bot(VICTIM))["reconnects"] >= 1
 
 
+# racetime protocol notes, section 3: only a 401 speaks of credentials.
+TOKEN_CASES = (
+    Case("http_status", "400", "connection_error", "protocol", "token: racetime.gg answered 400"),
+    Case("http_status", "403", "connection_error", "protocol", "token: racetime.gg answered 403"),
+    Case("http_status", "404", "connection_error", "protocol", "is racetime.url the site's own address?"),
+    Case("http_status", "503", "connection_error", "http_5xx", "token: racetime.gg answered 503"),
+    Case("hang", "", "connection_error", "timeout", "no answer"),
+    Case("not_json", "", "connection_error", "protocol", "token: the answer is broken JSON"),
+    Case("missing_fields", "access_token", "connection_error", "protocol", "holds no usable token"),
+)
+
+
+@pytest.mark.parametrize("case", TOKEN_CASES, ids=lambda case: f"{case.kind}-{case.detail}".rstrip("-"))
+async def test_a_token_endpoint_in_trouble_says_nothing_of_credentials(case: Case, tmp_path: Path) -> None:
+    async with racetime_fleet(tmp_path) as fleet:
+        with fleet.site.faults.during(case.kind, f"token@demo-{VICTIM}", case.detail):
+            fleet.site.faults.on("revoke_tokens", f"bot@demo-{VICTIM}")
+            bot = await fleet.until(VICTIM, lambda bot: bot["next_retry_at"] is not None)
+            assert (bot["status_name"], bot["status_reason"]) == (case.status, case.reason)
+            assert case.says in bot["status_message"]
+            await fleet.untouched(*OTHERS)
+        await fleet.healthy()
+        await fleet.agree()
+
+
 HARMLESS = (
     ("unknown_words", "category", ""),
     ("extra_fields", "category", ""),

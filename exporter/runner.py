@@ -86,12 +86,14 @@ class BotRunner:
         while True:
             self._connected_at = None
             self._report(ev.ConnectStarted(self._name, self._clock.now()))
+            # Taken before the attempt: what is changed while it is under way has not been refused.
+            tried = bot.credentials()
             try:
                 await self._serve(bot)
             except Exception as error:  # the runner is where every failure of a bot ends
                 if cancelled():  # the order to end came while the bot's tasks ended by this error
                     raise asyncio.CancelledError from error
-                await self._fail(leading(error), bot)
+                await self._fail(leading(error), bot, tried)
 
     async def _serve(self, bot: Bot) -> NoReturn:
         self._proof.clear()
@@ -114,7 +116,7 @@ class BotRunner:
             self._log.warning("the last proof of health expired", age=format_duration(self._proof_valid_s))
             self._report(ev.ProofExpired(self._name, self._clock.now(), self._proof_valid_s))
 
-    async def _fail(self, error: BaseException, bot: Bot) -> None:
+    async def _fail(self, error: BaseException, bot: Bot, tried: object) -> None:
         lived_s = self._clock.monotonic() - self._connected_at if self._connected_at is not None else 0.0
         if lived_s >= self._policy.stable_s:
             self._backoff.reset()
@@ -125,7 +127,7 @@ class BotRunner:
                 retry_at = now + delay if delay is not None else None
                 self._tell("credentials refused", error, refusal, delay)
                 self._report(ev.CredentialsRefused(self._name, now, refusal, str(error), retry_at, error.lost))
-                await self._wait_for_credentials(bot, delay)
+                await self._wait_for_credentials(bot, tried, delay)
             case TransientError(reason=reason):
                 delay = error.wait_s if isinstance(error, RateLimited) else self._backoff.next_delay()
                 self._tell("connection failed", error, reason, delay)
@@ -154,9 +156,8 @@ class BotRunner:
         retry_in = format_duration(delay) if delay is not None else "when the credentials change or by restart"
         log(what, reason=str(reason), error=str(error), retry_in=retry_in)
 
-    async def _wait_for_credentials(self, bot: Bot, delay: float | None) -> None:
-        """Wait for `delay` seconds (None: without end), but no longer than the credentials stay the same."""
-        refused = bot.credentials()
+    async def _wait_for_credentials(self, bot: Bot, refused: object, delay: float | None) -> None:
+        """Wait for `delay` seconds (None: without end), but no longer than the credentials stay the refused ones."""
         until = None if delay is None else self._clock.monotonic() + delay
         while bot.credentials() == refused:
             left = self._policy.credentials_check_s if until is None else until - self._clock.monotonic()

@@ -187,6 +187,15 @@ async def test_changed_credentials_are_tried_at_once(forgivable: bool) -> None:
         assert bench.record.status is BotStatus.CONNECTED
 
 
+async def test_credentials_that_change_while_the_old_ones_are_being_tried_are_tried_at_once() -> None:
+    async def refused(bot: ScriptedBot) -> None:
+        bot.secret = "two"
+        raise AuthError(AuthReason.INVALID_CREDENTIALS, "the secret is wrong")
+
+    async with Bench(refused, hangs).running() as bench:
+        assert bench.record.status is BotStatus.CONNECTED
+
+
 async def test_a_pause_that_the_service_asked_for() -> None:
     async with Bench(fails(RateLimited(1500, "too many logons")), hangs).running() as bench:
         await bench.clock.advance(1499)

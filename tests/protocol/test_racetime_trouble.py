@@ -133,6 +133,7 @@ async def test_a_bot_that_its_owner_deactivates(end: str, tmp_path: Path) -> Non
             bot = await fleet.until(VICTIM, lambda bot: bot["status_name"] == "auth_failed" and bot["next_retry_at"])
             assert bot["status_reason"] == "invalid_credentials"
             assert "they are wrong, or the bot was deactivated" in bot["status_message"]
+            assert "manage/bots" in bot["status_message"]
             assert not fleet.site.truth(f"demo-{VICTIM}").credentials_ok
             await fleet.untouched(*OTHERS)
         await fleet.healthy()

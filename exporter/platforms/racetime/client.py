@@ -97,7 +97,10 @@ class RacetimeClient:
         ]
         answer = await self._ask("POST", "/o/token", form=form)
         if answer.status == 401:
-            message = "racetime.gg refused the client id and secret: they are wrong, or the bot was deactivated"
+            message = (
+                "racetime.gg refused the client id and secret: they are wrong, or the bot was deactivated; "
+                "compare them with the category's manage/bots page"
+            )
             raise AuthError(AuthReason.INVALID_CREDENTIALS, message)
         try:
             fields = good(answer, "token").json("token")

@@ -322,6 +322,29 @@ async def test_a_lost_answer_to_an_order_is_in_doubt_and_nothing_is_sent_twice(t
         assert sum(fleet.site.stats.startraces.values()) == 1
 
 
+async def test_a_race_that_a_bot_opened_while_it_was_stopped_shows_once_it_runs(tmp_path: Path) -> None:
+    async with racetime_fleet(tmp_path) as fleet:
+        supervisor = fleet.app.supervisor
+        bot = supervisor.bot(VICTIM)
+        assert isinstance(bot, RacetimeBot)
+        goal = next(iter(fleet.site.world.categories[VICTIM].goals))
+        faults = fleet.site.faults
+        with (
+            faults.during("nulls", f"category@demo-{VICTIM}", "current_races"),
+            faults.during("nulls", "public", "races"),
+            faults.during("slow", f"race@{VICTIM}", "0.3"),
+        ):
+            opening = asyncio.create_task(bot.open_race({"goal": goal}))
+            await eventually(lambda: fleet.site.stats.startraces[VICTIM] == 1)
+            await supervisor.stop(VICTIM)
+            view = await opening
+        assert (await fleet.bot(VICTIM))["races"] == []
+        assert {race.view.category for race in fleet.app.store.races.values()} == set(OTHERS)
+        await supervisor.start(VICTIM)
+        await fleet.healthy()
+        assert fleet.app.store.races[view.name].connected
+
+
 async def test_nothing_is_left_behind_by_an_hour_of_rooms_and_faults(tmp_path: Path) -> None:
     before = objects_alive()
     async with racetime_fleet(tmp_path) as fleet:

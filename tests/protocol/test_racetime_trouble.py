@@ -1,6 +1,8 @@
 """Every way in which racetime.gg can be in trouble, and what an operator then sees: judged from outside."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from exporter.platforms.racetime.bot import RacetimeBot
 from exporter.platforms.racetime.client import Patience
 from exporter.runner import RetryPolicy
 from tests.eventually import eventually
-from tests.protocol.fleet_rig import CATEGORIES, QUICK_PATIENCE, objects_alive, racetime_fleet
+from tests.protocol.fleet_rig import CATEGORIES, QUICK_PATIENCE, Fleet, objects_alive, racetime_fleet
 
 VICTIM, OTHERS = "alttpr", ("ootr", "smz3")
 
@@ -260,26 +262,37 @@ async def test_garbage_frames_are_counted_and_break_nothing(kind: str, counted: 
         assert fleet.app.supervisor.stats["ootr"].protocol_errors == {}
 
 
-async def test_an_outage_is_one_condition_and_comes_back_without_a_storm(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["crash", "refuse_connections"])
+async def test_an_outage_is_one_condition_and_comes_back_without_a_storm(kind: str, tmp_path: Path) -> None:
     async with racetime_fleet(tmp_path) as fleet:
         outage = ("bot_racetime_outage", frozenset[tuple[str, str]]())
         assert (await fleet.metrics())[outage] == 0
         with capture_logs() as logs:
-            await fleet.site.crash()
-            for name in CATEGORIES:
-                bot = await fleet.until(name, lambda bot: bot["status_name"] == "connection_error")
-                assert bot["status_reason"] == "refused"
-            assert (await fleet.metrics())[outage] == 1
-            assert not any(fleet.site.truth(f"demo-{name}").reachable for name in CATEGORIES)
-            await fleet.agree()
-            tokens = dict(fleet.site.stats.tokens)
-            await fleet.site.start()
+            async with site_down(fleet, kind):
+                for name in CATEGORIES:
+                    bot = await fleet.until(name, lambda bot: bot["status_name"] == "connection_error")
+                    assert bot["status_reason"] == "refused"
+                assert (await fleet.metrics())[outage] == 1
+                assert not any(fleet.site.truth(f"demo-{name}").reachable for name in CATEGORIES)
+                await fleet.agree()
+                tokens = dict(fleet.site.stats.tokens)
             await fleet.healthy()
         assert (await fleet.metrics())[outage] == 0
         assert dict(fleet.site.stats.tokens) == tokens  # a token survives its site's restart
         told = [entry for entry in logs if entry.get("component") == "outage"]
         assert [entry["log_level"] for entry in told] == ["warning", "info"]
         await fleet.agree()
+
+
+@asynccontextmanager
+async def site_down(fleet: Fleet, kind: str) -> AsyncIterator[None]:
+    if kind == "crash":
+        await fleet.site.crash()
+        yield
+        await fleet.site.start()
+    else:
+        with fleet.site.faults.during(kind):
+            yield
 
 
 async def test_a_blip_is_quiet(tmp_path: Path) -> None:

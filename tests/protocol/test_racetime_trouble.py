@@ -205,6 +205,21 @@ async def test_a_room_that_cannot_be_entered_does_not_make_the_bot_unhealthy(kin
         await fleet.agree()
 
 
+async def test_pages_of_many_races_that_hang_do_not_keep_the_polls_waiting(tmp_path: Path) -> None:
+    async with racetime_fleet(tmp_path, poll_s=0.2, patience=Patience(0.2, 0.2, 0.1), rooms_each=12) as fleet:
+        faults = fleet.site.faults
+        with (
+            faults.during("nulls", f"category@demo-{VICTIM}", "current_races"),  # so every room has to be looked at
+            faults.during("http_status", f"socket@{VICTIM}", "502"),
+            faults.during("hang", f"race@{VICTIM}"),
+        ):
+            faults.on("drop_sockets", f"socket@{VICTIM}")
+            seen = fleet.site.stats.polls[VICTIM]
+            await eventually(lambda: fleet.site.stats.polls[VICTIM] >= seen + 4)
+        await fleet.healthy()
+        await fleet.untouched(*CATEGORIES)
+
+
 async def test_a_hung_server_is_noticed_by_its_unanswered_pings(tmp_path: Path) -> None:
     async with racetime_fleet(tmp_path) as fleet:
         with fleet.site.faults.during("silence", "socket"):

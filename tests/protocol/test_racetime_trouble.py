@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from exporter.errors import OrderInDoubt
 from exporter.model import events as ev
+from exporter.model.states import BotStatus
 from exporter.platforms.racetime.bot import RacetimeBot
 from exporter.platforms.racetime.client import Patience
 from exporter.runner import RetryPolicy
@@ -386,6 +387,29 @@ async def test_nothing_is_left_behind_by_an_hour_of_rooms_and_faults(tmp_path: P
         assert objects_alive() == settled
     del fleet
     assert objects_alive() <= before
+
+
+async def test_a_stop_while_a_failing_bot_closes_its_sockets_is_not_lost(tmp_path: Path) -> None:
+    async with racetime_fleet(tmp_path) as fleet:
+        failing = asyncio.Event()
+
+        def note(change: ev.Change) -> None:
+            """After this one the bot's run ends, which takes as long as its silent sockets take to close."""
+            told = isinstance(change, ev.BotChange) and isinstance(change.event, ev.CheckFailed)
+            if told and change.name == VICTIM and fleet.app.store.bots[VICTIM].status is BotStatus.CONNECTION_ERROR:
+                failing.set()
+
+        fleet.app.store.subscribe(note)
+        with (
+            fleet.site.faults.during("hang", f"category@demo-{VICTIM}"),
+            fleet.site.faults.during("silence", f"socket@{VICTIM}"),
+        ):
+            await failing.wait()
+            async with asyncio.timeout(10):
+                await fleet.app.supervisor.stop(VICTIM)
+        bot = await fleet.bot(VICTIM)
+        assert (bot["status_name"], bot["is_active"]) == ("disconnected", False)
+        await fleet.untouched(*OTHERS)
 
 
 async def test_bots_that_are_stopped_in_the_middle_of_trouble_stop(tmp_path: Path) -> None:

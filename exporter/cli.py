@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import http.client
+import os
 import platform
 import signal
 import sys
@@ -168,13 +169,22 @@ async def _serve(flags: Flags, fleet: Fleet, redactor: Redactor) -> None:
         reload_asked=hung_up,
         watch_files=flags.auto_reload,
     ) as app:
-        print(where_to_look(app, flags.web), flush=True)  # noqa: T201
+        _say(where_to_look(app, flags.web))
         await asked.acquire()
         if flags.drain_timeout_s > 0:
-            print(f"Draining for up to {format_duration(flags.drain_timeout_s)}.", flush=True)  # noqa: T201
+            _say(f"Draining for up to {format_duration(flags.drain_timeout_s)}.")
             await _first_of(app.drain(flags.drain_timeout_s), asked.acquire())
         for number in _STOP_SIGNALS:
             loop.remove_signal_handler(number)  # another one ends the process at once
+
+
+def _say(text: str) -> None:
+    """Tell a person something; that nobody listens (a closed pipe, a full disk) is no reason to stop."""
+    try:
+        print(text, flush=True)  # noqa: T201
+    except OSError:
+        # What could not be written would be tried again at the end of the process, and fail it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 async def _first_of(*awaited: Coroutine[object, object, object]) -> None:

@@ -19,7 +19,7 @@ from structlog.typing import FilteringBoundLogger
 from exporter.errors import AuthError, RateLimited, TransientError, leading
 from exporter.model import events as ev
 from exporter.platforms.base import Bot, Reporter
-from exporter.timing import Backoff, Clock, format_duration
+from exporter.timing import Backoff, Clock, cancelled, format_duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +89,14 @@ class BotRunner:
         await self._clock.sleep(delay_s)
         while True:
             self._connected_at = None
-            tried = bot.credentials()  # before they are read: what changes during the attempt is news after it
             self._report(ev.ConnectStarted(self._name, self._clock.now()))
+            # Taken before the attempt: what is changed while it is under way has not been refused.
+            tried = bot.credentials()
             try:
                 await self._serve(bot)
-            except Exception as error:  # noqa: BLE001  (the runner is where every failure of a bot ends)
+            except Exception as error:  # the runner is where every failure of a bot ends
+                if cancelled():  # the order to end came while the bot's tasks ended by this error
+                    raise asyncio.CancelledError from error
                 await self._fail(leading(error), bot, tried)
 
     async def _serve(self, bot: Bot) -> NoReturn:
@@ -128,7 +131,7 @@ class BotRunner:
                 retry_at = now + delay if delay is not None else None
                 self._tell("credentials refused", error, refusal, delay)
                 self._report(ev.CredentialsRefused(self._name, now, refusal, str(error), retry_at, error.lost))
-                await self._wait_for_credentials(bot, delay, tried)
+                await self._wait_for_credentials(bot, tried, delay)
             case TransientError(reason=reason):
                 delay = error.wait_s if isinstance(error, RateLimited) else self._backoff.next_delay()
                 self._tell("connection failed", error, reason, delay)
@@ -157,7 +160,7 @@ class BotRunner:
         retry_in = format_duration(delay) if delay is not None else "when the credentials change or by restart"
         log(what, reason=str(reason), error=str(error), retry_in=retry_in)
 
-    async def _wait_for_credentials(self, bot: Bot, delay: float | None, refused: object) -> None:
+    async def _wait_for_credentials(self, bot: Bot, refused: object, delay: float | None) -> None:
         """Wait for `delay` seconds (None: without end), but no longer than the credentials stay the refused ones."""
         until = None if delay is None else self._clock.monotonic() + delay
         while bot.credentials() == refused:

@@ -3,15 +3,15 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from exporter.errors import OrderError
+from exporter.errors import OrderError, OrderRefused
 from exporter.model import events as ev
 from exporter.model.states import DisconnectReason, PlatformTraits
 from exporter.platforms.base import Bot, BotContext, BotOptions, Service
@@ -52,6 +52,7 @@ class _Unit:
 class Supervisor:
     """Owns every bot's task. Orders on one bot are carried out one after the other, on different bots side by side.
 
+    An order that has begun is carried out to its end, also when whoever gave it is cancelled meanwhile.
     `services` holds the opened service of each platform, by the platform's name; `hide` keeps secrets out of the log.
     A bot that has not closed its sockets within `stop_limit_s` seconds is cancelled once more, then given up: its task
     may go on, but what it reports counts no more. That limit goes by the event loop's clock.
@@ -80,6 +81,8 @@ class Supervisor:
         self._random = rng
         self._policy = policy
         self._units: dict[str, _Unit] = {}
+        self._orders: set[asyncio.Task[None]] = set()
+        self._closing = False
         self._log: FilteringBoundLogger = structlog.get_logger(component="supervisor")
         self.stats: dict[str, BotStats] = {}
 
@@ -107,11 +110,52 @@ class Supervisor:
         self._platforms[spec.traits.name] += 1
         self._store.apply(ev.BotAdded(spec.name, self._clock.now(), spec.traits, spec.options.subject, active))
         async with unit.lock:
-            if active:
+            if active and not self._closing:
                 self._begin(unit, delay_s)
 
     async def remove(self, name: str) -> None:
         """Stop a bot and take it out of the fleet."""
+        await self._to_its_end(self._remove(name))
+
+    async def change(self, spec: BotSpec, delay_s: float = 0.0) -> None:
+        """Let a bot be as its configuration says now. It must stand for the same account or category as before.
+
+        With other options it is stopped and begins anew with them, `delay_s` seconds from then. `active` counts only
+        if its own value is another one than before; otherwise the last order does.
+        """
+        await self._to_its_end(self._change(spec, delay_s))
+
+    async def start(self, name: str) -> None:
+        """Switch a bot on; one that is on already is left alone."""
+        await self._to_its_end(self._start(name))
+
+    async def stop(self, name: str) -> None:
+        """Switch a bot off and wait until its sockets are closed; one that is off already is left alone."""
+        await self._to_its_end(self._stop(name))
+
+    async def restart(self, name: str) -> None:
+        """End a bot's connection and begin anew at once, without waiting for a retry; a stopped bot is started."""
+        await self._to_its_end(self._restart(name))
+
+    def bot(self, name: str) -> Bot:
+        """Return a bot of the fleet, for the orders that it takes itself. Raises UnknownBot."""
+        return self._unit(name).bot
+
+    async def shutdown(self) -> None:
+        """Stop every bot of the process, side by side, and wait until all sockets are closed; no bot starts again."""
+        self._closing = True
+
+        async def end(unit: _Unit) -> None:
+            async with unit.lock:
+                await self._end(unit, DisconnectReason.SHUTDOWN)
+
+        await asyncio.gather(*(end(unit) for unit in self._units.values()))
+        if self._orders:
+            await asyncio.wait(self._orders)
+        if self._given_up:
+            await asyncio.wait(self._given_up, timeout=_SECOND_LIMIT_S)
+
+    async def _remove(self, name: str) -> None:
         async with self._order(name) as unit:
             await self._end(unit, DisconnectReason.RELOAD)
             self._forget_work(name)
@@ -120,12 +164,7 @@ class Supervisor:
             del self._units[name]
             del self.stats[name]
 
-    async def change(self, spec: BotSpec, delay_s: float = 0.0) -> None:
-        """Let a bot be as its configuration says now. It must stand for the same account or category as before.
-
-        With other options it is stopped and begins anew with them, `delay_s` seconds from then. `active` counts only
-        if its own value is another one than before; otherwise the last order does.
-        """
+    async def _change(self, spec: BotSpec, delay_s: float) -> None:
         async with self._order(spec.name) as unit:
             runs, before = unit.task is not None, unit.spec
             wanted = spec.active if spec.active != before.active else runs
@@ -142,16 +181,14 @@ class Supervisor:
                     self._store.apply(ev.BotStarted(spec.name, self._clock.now()))
                 self._begin(unit, delay_s)
 
-    async def start(self, name: str) -> None:
-        """Switch a bot on; one that is on already is left alone."""
+    async def _start(self, name: str) -> None:
         async with self._order(name) as unit:
             if unit.task is None:
                 self._log.info("bot started by an operator", bot=name)
                 self._store.apply(ev.BotStarted(name, self._clock.now()))
                 self._begin(unit)
 
-    async def stop(self, name: str) -> None:
-        """Switch a bot off and wait until its sockets are closed; one that is off already is left alone."""
+    async def _stop(self, name: str) -> None:
         async with self._order(name) as unit:
             if unit.task is not None:
                 await self._cancel(unit)
@@ -159,35 +196,30 @@ class Supervisor:
                 self._store.apply(ev.BotStopped(name, self._clock.now()))
                 self._log.info("bot stopped by an operator", bot=name)
 
-    async def restart(self, name: str) -> None:
-        """End a bot's connection and begin anew at once, without waiting for a retry; a stopped bot is started."""
+    async def _restart(self, name: str) -> None:
         async with self._order(name) as unit:
             await self._end(unit, DisconnectReason.OPERATOR)
             self._store.apply(ev.BotStarted(name, self._clock.now()))
             self._begin(unit)
 
-    def bot(self, name: str) -> Bot:
-        """Return a bot of the fleet, for the orders that it takes itself. Raises UnknownBot."""
-        return self._unit(name).bot
-
-    async def shutdown(self) -> None:
-        """Stop every bot of the process, side by side, and wait until all sockets are closed."""
-
-        async def end(unit: _Unit) -> None:
-            async with unit.lock:
-                await self._end(unit, DisconnectReason.SHUTDOWN)
-
-        await asyncio.gather(*(end(unit) for unit in self._units.values()))
-        if self._given_up:
-            await asyncio.wait(self._given_up, timeout=_SECOND_LIMIT_S)
+    async def _to_its_end(self, order: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(order, name="order")
+        self._orders.add(task)
+        task.add_done_callback(self._orders.discard)
+        await asyncio.shield(task)
 
     @asynccontextmanager
     async def _order(self, name: str) -> AsyncIterator[_Unit]:
-        """Wait for the orders before this one on the same bot; a bot that was removed meanwhile is unknown."""
+        """Wait for the orders before this one on the same bot.
+
+        A bot that was removed meanwhile is unknown; raises OrderRefused once the process is stopping.
+        """
         unit = self._unit(name)
         async with unit.lock:
             if self._units.get(name) is not unit:
                 raise _unknown(name)
+            if self._closing:
+                raise OrderRefused("the process is stopping")
             yield unit
 
     def _unit(self, name: str) -> _Unit:

@@ -95,6 +95,16 @@ class Backoff:
         self._failures = 0
 
 
+def cancelled() -> bool:
+    """Say whether somebody has asked the present task to end, whatever became of the CancelledError.
+
+    A task group of Python before 3.13 raises only its tasks' errors when it is cancelled while they end. Whoever
+    catches such errors and goes on must look here first, or the task never ends.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 @asynccontextmanager
 async def phase(name: str, limit_s: float) -> AsyncIterator[None]:
     """Limit a named phase of connecting; raises TransientError(timeout) that names it.

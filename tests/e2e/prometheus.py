@@ -13,7 +13,7 @@ import aiohttp
 from tests.tools import require_tool
 
 CONFIG = """
-global: {{scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 200ms}}
+global: {{scrape_interval: 400ms, scrape_timeout: 400ms, evaluation_interval: 400ms}}
 scrape_configs:
   - job_name: bot-exporter
     static_configs: [{{targets: ["{target}"]}}]
@@ -47,7 +47,7 @@ class Prometheus:
             for sample in answer["data"]["result"]
         }
 
-    async def until(self, promql: str, labels: Sequence[str], expected: Samples, limit_s: float = 30.0) -> None:
+    async def until(self, promql: str, labels: Sequence[str], expected: Samples, limit_s: float = 60.0) -> None:
         """Ask again until the answer is the expected one."""
         loop = asyncio.get_running_loop()
         end = loop.time() + limit_s
@@ -64,7 +64,7 @@ class Prometheus:
 
 @asynccontextmanager
 async def prometheus(target_url: str, folder: Path) -> AsyncIterator[Prometheus]:
-    """Run a Prometheus that scrapes the target five times a second."""
+    """Run a Prometheus that scrapes the target every 400 ms."""
     program = require_tool("prometheus", "prometheus")
     config = folder / "prometheus.yml"
     config.write_text(CONFIG.format(target=urlsplit(target_url).netloc))

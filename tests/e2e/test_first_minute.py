@@ -1,6 +1,7 @@
 """What a newcomer sees with the shipped configuration, and how the command behaves."""
 
 import asyncio
+import os
 import re
 import time
 from collections.abc import Awaitable, Callable
@@ -9,7 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.e2e.command import ROOT, Ended, exporter, run_to_end
+from tests.e2e.command import COMMAND, ROOT, Ended, exporter, run_to_end
 from tests.e2e.site import site
 from tests.eventually import eventually
 
@@ -46,6 +47,25 @@ async def test_the_shipped_configuration_shows_everything(tmp_path: Path) -> Non
     noise = [line for line in running.log if "level=info" not in line]
     assert noise == []
     assert not any("secret" in line for line in running.log)
+
+
+async def test_nobody_needs_to_listen(tmp_path: Path) -> None:
+    """As in `bot-exporter | head -1`, or a service manager whose pipe is gone."""
+    heard, spoken = os.pipe()
+    os.close(heard)
+    process = await asyncio.create_subprocess_exec(
+        *(str(COMMAND), f"--config.file={SHIPPED}", f"--data.dir={tmp_path}", "--web.listen-address=127.0.0.1:0"),
+        stdout=spoken,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    os.close(spoken)
+    assert process.stderr is not None
+    async with asyncio.timeout(30):
+        while b"msg=connected" not in (line := await process.stderr.readline()):
+            assert line, "the exporter ended"
+        process.terminate()
+        rest = await process.stderr.read()
+        assert await process.wait() == 0, rest
 
 
 async def test_the_log_can_be_json(tmp_path: Path) -> None:

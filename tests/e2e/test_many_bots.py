@@ -10,9 +10,9 @@ import aiohttp
 from exporter.app import application, load_fleet
 from exporter.runner import RetryPolicy
 from exporter.simulators.racetime import RacetimeSimulator, World
-from exporter.timing import SystemClock
 from exporter.web.settings import WebSettings
 from tests.eventually import eventually
+from tests.steady import LoopClock
 
 BOTS = 200
 QUICK = RetryPolicy(first_s=0.2, most_s=1.0)
@@ -36,7 +36,7 @@ def config_of(count: int, url: str, wrong: set[int]) -> str:
 
 
 async def test_two_hundred_bots_keep_the_counts_conserved(tmp_path: Path) -> None:
-    clock, chance = SystemClock(), random.Random(11)
+    clock, chance = LoopClock(), random.Random(11)
     world = world_of(BOTS)
     simulator = RacetimeSimulator(world, clock=clock, category_cache_s=0, race_cache_s=0, races_cache_s=0)
     await simulator.start()

@@ -1,12 +1,22 @@
 """Fixtures of the tests that speak a service's own protocol over real sockets."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 
 import pytest
 
 from tests.eventually import eventually
 from tests.protocol.racetime_rig import Rig
+from tests.steady import SteadyLoop
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Both sides of a racetime.gg share one event loop: let only its own progress count, not the machine's speed."""
+    steady = item.path.name.startswith("test_racetime_")
+    return {"steady": SteadyLoop} if steady else {"common": asyncio.new_event_loop}
 
 
 @pytest.fixture

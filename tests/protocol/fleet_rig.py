@@ -5,7 +5,6 @@
 
 import asyncio
 import gc
-import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -26,8 +25,9 @@ from exporter.platforms.racetime.rooms import Room, RoomTiming
 from exporter.platforms.racetime.service import open_service
 from exporter.runner import RetryPolicy
 from exporter.simulators.racetime import Race, RacetimeSimulator, quiet
-from exporter.timing import SystemClock
+from exporter.timing import Clock
 from exporter.web.settings import WebSettings
+from tests.steady import LoopClock
 
 CATEGORIES = ("alttpr", "ootr", "smz3")
 POLL_S = 0.1
@@ -54,6 +54,7 @@ class Fleet:
     site: RacetimeSimulator
     session: aiohttp.ClientSession
     secrets: Path
+    clock: Clock
     changes: list[ev.Change] = field(default_factory=list)
 
     async def status(self) -> Json:
@@ -77,19 +78,19 @@ class Fleet:
 
     async def until(self, name: str, good: Callable[[Json], bool], limit_s: float = 15.0) -> Json:
         """Ask for a bot until the answer is as it should be."""
-        end = time.monotonic() + limit_s
+        end = self.clock.monotonic() + limit_s
         while not good(answer := await self.bot(name)):
-            assert time.monotonic() < end, answer
+            assert self.clock.monotonic() < end, answer
             await asyncio.sleep(0.02)
         return answer
 
     async def healthy(self, *names: str, limit_s: float = 15.0) -> None:
         """Wait until these bots (all of them by default) work and have a socket in each of their rooms."""
-        end = time.monotonic() + limit_s
+        end = self.clock.monotonic() + limit_s
         for name in names or CATEGORIES:
             await self.until(name, lambda bot: bool(bot["healthy"]), limit_s)
         while lost := self.lost_rooms(names or CATEGORIES):
-            assert time.monotonic() < end, f"not back: {lost}, faults {self.site.faults.active}"
+            assert self.clock.monotonic() < end, f"not back: {lost}, faults {self.site.faults.active}"
             await asyncio.sleep(0.02)
 
     def lost_rooms(self, names: Sequence[str] = CATEGORIES) -> list[str]:
@@ -102,7 +103,7 @@ class Fleet:
         users = list(self.site.world.users.values())
         taken = {entrant.user for race in self.site.world.races.values() for entrant in race.entrants}
         by = next(user for user in users if user not in taken)
-        return self.site.world.open_race(self.site.world.categories[category], now=SystemClock().now(), by=by)
+        return self.site.world.open_race(self.site.world.categories[category], now=self.clock.now(), by=by)
 
     async def agree(self) -> None:
         """/status, /metrics and, for those that are not about to change, the site's truth say the same."""
@@ -171,7 +172,7 @@ async def racetime_fleet(
     alone: bool = True,
 ) -> AsyncIterator[Fleet]:
     """Run a fleet, all of it connected; afterwards no socket may be left of it, and no task if it was alone."""
-    clock = SystemClock()
+    clock = LoopClock()
     tasks = asyncio.all_tasks()
     site = RacetimeSimulator(
         quiet(clock.now()).world, clock=clock, race_cache_s=0, category_cache_s=0, races_cache_s=0, tick_s=0.01
@@ -201,7 +202,7 @@ async def racetime_fleet(
             ) as app,
             aiohttp.ClientSession(f"http://127.0.0.1:{app.web.addresses[0][1]}") as session,
         ):
-            fleet = Fleet(app, site, session, secrets)
+            fleet = Fleet(app, site, session, secrets, clock)
             app.store.subscribe(fleet.changes.append)
             for category in CATEGORIES:
                 for _ in range(rooms_each):

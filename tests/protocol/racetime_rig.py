@@ -25,17 +25,18 @@ from exporter.simulators.racetime import Bot, Race, RacetimeSimulator, RoomSocke
 from exporter.simulators.racetime.server import Handler
 from exporter.stats import BotStats
 from exporter.store import StatusStore
-from exporter.timing import SystemClock
+from tests.steady import LoopClock
 from tests.unit.simulators.racetime_scene import Scene
 
 POLL_S = 0.05
 QUICK = RoomTiming(first_retry_s=0.02, most_retry_s=0.1, stagger_s=0.0, order_s=5.0)
 
 
-class JumpClock(SystemClock):
-    """The machine's clock, which can be put forward; who sleeps then does not wake earlier."""
+class JumpClock(LoopClock):
+    """The loop's clock, which can be put forward; who sleeps then does not wake earlier."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._ahead_s = 0.0
 
     def now(self) -> float:

@@ -1,7 +1,8 @@
 """Every way in which racetime.gg can be in trouble, and what an operator then sees: judged from outside."""
 
 import asyncio
-import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +11,12 @@ from structlog.testing import capture_logs
 
 from exporter.errors import OrderInDoubt
 from exporter.model import events as ev
+from exporter.model.states import BotStatus
 from exporter.platforms.racetime.bot import RacetimeBot
 from exporter.platforms.racetime.client import Patience
 from exporter.runner import RetryPolicy
 from tests.eventually import eventually
-from tests.protocol.fleet_rig import CATEGORIES, QUICK_PATIENCE, objects_alive, racetime_fleet
+from tests.protocol.fleet_rig import CATEGORIES, QUICK_PATIENCE, Fleet, objects_alive, racetime_fleet
 
 VICTIM, OTHERS = "alttpr", ("ootr", "smz3")
 
@@ -70,6 +72,31 @@ async def test_a_fault_at_one_bot_is_told_as_what_it_is_and_touches_no_other(cas
         assert (await fleet.bot(VICTIM))["reconnects"] >= 1
 
 
+# racetime protocol notes, section 3: only a 401 speaks of credentials.
+TOKEN_CASES = (
+    Case("http_status", "400", "connection_error", "protocol", "token: racetime.gg answered 400"),
+    Case("http_status", "403", "connection_error", "protocol", "token: racetime.gg answered 403"),
+    Case("http_status", "404", "connection_error", "protocol", "is racetime.url the site's own address?"),
+    Case("http_status", "503", "connection_error", "http_5xx", "token: racetime.gg answered 503"),
+    Case("hang", "", "connection_error", "timeout", "no answer"),
+    Case("not_json", "", "connection_error", "protocol", "token: the answer is broken JSON"),
+    Case("missing_fields", "access_token", "connection_error", "protocol", "holds no usable token"),
+)
+
+
+@pytest.mark.parametrize("case", TOKEN_CASES, ids=lambda case: f"{case.kind}-{case.detail}".rstrip("-"))
+async def test_a_token_endpoint_in_trouble_says_nothing_of_credentials(case: Case, tmp_path: Path) -> None:
+    async with racetime_fleet(tmp_path) as fleet:
+        with fleet.site.faults.during(case.kind, f"token@demo-{VICTIM}", case.detail):
+            fleet.site.faults.on("revoke_tokens", f"bot@demo-{VICTIM}")
+            bot = await fleet.until(VICTIM, lambda bot: bot["next_retry_at"] is not None)
+            assert (bot["status_name"], bot["status_reason"]) == (case.status, case.reason)
+            assert case.says in bot["status_message"]
+            await fleet.untouched(*OTHERS)
+        await fleet.healthy()
+        await fleet.agree()
+
+
 HARMLESS = (
     ("unknown_words", "category", ""),
     ("extra_fields", "category", ""),
@@ -109,6 +136,7 @@ async def test_a_bot_that_its_owner_deactivates(end: str, tmp_path: Path) -> Non
             bot = await fleet.until(VICTIM, lambda bot: bot["status_name"] == "auth_failed" and bot["next_retry_at"])
             assert bot["status_reason"] == "invalid_credentials"
             assert "they are wrong, or the bot was deactivated" in bot["status_message"]
+            assert "manage/bots" in bot["status_message"]
             assert not fleet.site.truth(f"demo-{VICTIM}").credentials_ok
             await fleet.untouched(*OTHERS)
         await fleet.healthy()
@@ -178,13 +206,28 @@ async def test_a_room_that_cannot_be_entered_does_not_make_the_bot_unhealthy(kin
         await fleet.agree()
 
 
+async def test_pages_of_many_races_that_hang_do_not_keep_the_polls_waiting(tmp_path: Path) -> None:
+    async with racetime_fleet(tmp_path, poll_s=0.2, patience=Patience(0.2, 0.2, 0.1), rooms_each=12) as fleet:
+        faults = fleet.site.faults
+        with (
+            faults.during("nulls", f"category@demo-{VICTIM}", "current_races"),  # so every room has to be looked at
+            faults.during("http_status", f"socket@{VICTIM}", "502"),
+            faults.during("hang", f"race@{VICTIM}"),
+        ):
+            faults.on("drop_sockets", f"socket@{VICTIM}")
+            seen = fleet.site.stats.polls[VICTIM]
+            await eventually(lambda: fleet.site.stats.polls[VICTIM] >= seen + 4)
+        await fleet.healthy()
+        await fleet.untouched(*CATEGORIES)
+
+
 async def test_a_hung_server_is_noticed_by_its_unanswered_pings(tmp_path: Path) -> None:
     async with racetime_fleet(tmp_path) as fleet:
         with fleet.site.faults.during("silence", "socket"):
-            began = time.monotonic()
+            began = fleet.clock.monotonic()
             await eventually(lambda: not any(race.connected for race in fleet.app.store.races.values()))
-            # ping_s until the ping, ping_s for the pong, close_s for the close: generous, this is no benchmark
-            assert time.monotonic() - began < 10 * (2 * QUICK_PATIENCE.ping_s + QUICK_PATIENCE.close_s)
+            # ping_s until the ping, ping_s for the pong, each found by the next sweep, close_s for the close
+            assert fleet.clock.monotonic() - began < 2 * (2 * QUICK_PATIENCE.ping_s + QUICK_PATIENCE.close_s)
         await fleet.healthy()
 
 
@@ -192,9 +235,9 @@ async def test_the_shipped_patience_notices_a_hung_server_within_15_s(tmp_path: 
     async with racetime_fleet(tmp_path, patience=Patience()) as fleet:
         (room,) = fleet.site.open_rooms(VICTIM)
         with fleet.site.faults.during("silence", f"socket@{VICTIM}"):
-            began = time.monotonic()
+            began = fleet.clock.monotonic()
             await eventually(lambda: not fleet.app.store.races[room].connected, 30)
-            assert time.monotonic() - began < 15
+            assert fleet.clock.monotonic() - began < 15
         await fleet.healthy()
 
 
@@ -228,33 +271,44 @@ async def test_garbage_frames_are_counted_and_break_nothing(kind: str, counted: 
         else:
             await eventually(lambda: stats.messages_received > before)
         race = fleet.site.world.races_of(fleet.site.world.categories[VICTIM], current=True)[0]
-        fleet.site.world.cancel(race, None, time.time())
+        fleet.site.world.cancel(race, None, fleet.clock.now())
         await eventually(lambda: fleet.app.store.races[str(race)].view.state == "cancelled")
         await fleet.healthy()
         await fleet.untouched(*CATEGORIES)
         assert fleet.app.supervisor.stats["ootr"].protocol_errors == {}
 
 
-async def test_an_outage_is_one_condition_and_comes_back_without_a_storm(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["crash", "refuse_connections"])
+async def test_an_outage_is_one_condition_and_comes_back_without_a_storm(kind: str, tmp_path: Path) -> None:
     async with racetime_fleet(tmp_path) as fleet:
         outage = ("bot_racetime_outage", frozenset[tuple[str, str]]())
         assert (await fleet.metrics())[outage] == 0
         with capture_logs() as logs:
-            await fleet.site.crash()
-            for name in CATEGORIES:
-                bot = await fleet.until(name, lambda bot: bot["status_name"] == "connection_error")
-                assert bot["status_reason"] == "refused"
-            assert (await fleet.metrics())[outage] == 1
-            assert not any(fleet.site.truth(f"demo-{name}").reachable for name in CATEGORIES)
-            await fleet.agree()
-            tokens = dict(fleet.site.stats.tokens)
-            await fleet.site.start()
+            async with site_down(fleet, kind):
+                for name in CATEGORIES:
+                    bot = await fleet.until(name, lambda bot: bot["status_name"] == "connection_error")
+                    assert bot["status_reason"] == "refused"
+                assert (await fleet.metrics())[outage] == 1
+                assert not any(fleet.site.truth(f"demo-{name}").reachable for name in CATEGORIES)
+                await fleet.agree()
+                tokens = dict(fleet.site.stats.tokens)
             await fleet.healthy()
         assert (await fleet.metrics())[outage] == 0
         assert dict(fleet.site.stats.tokens) == tokens  # a token survives its site's restart
         told = [entry for entry in logs if entry.get("component") == "outage"]
         assert [entry["log_level"] for entry in told] == ["warning", "info"]
         await fleet.agree()
+
+
+@asynccontextmanager
+async def site_down(fleet: Fleet, kind: str) -> AsyncIterator[None]:
+    if kind == "crash":
+        await fleet.site.crash()
+        yield
+        await fleet.site.start()
+    else:
+        with fleet.site.faults.during(kind):
+            yield
 
 
 async def test_a_blip_is_quiet(tmp_path: Path) -> None:
@@ -297,6 +351,29 @@ async def test_a_lost_answer_to_an_order_is_in_doubt_and_nothing_is_sent_twice(t
         assert sum(fleet.site.stats.startraces.values()) == 1
 
 
+async def test_a_race_that_a_bot_opened_while_it_was_stopped_shows_once_it_runs(tmp_path: Path) -> None:
+    async with racetime_fleet(tmp_path) as fleet:
+        supervisor = fleet.app.supervisor
+        bot = supervisor.bot(VICTIM)
+        assert isinstance(bot, RacetimeBot)
+        goal = next(iter(fleet.site.world.categories[VICTIM].goals))
+        faults = fleet.site.faults
+        with (
+            faults.during("nulls", f"category@demo-{VICTIM}", "current_races"),
+            faults.during("nulls", "public", "races"),
+            faults.during("slow", f"race@{VICTIM}", "0.3"),
+        ):
+            opening = asyncio.create_task(bot.open_race({"goal": goal}))
+            await eventually(lambda: fleet.site.stats.startraces[VICTIM] == 1)
+            await supervisor.stop(VICTIM)
+            view = await opening
+        assert (await fleet.bot(VICTIM))["races"] == []
+        assert {race.view.category for race in fleet.app.store.races.values()} == set(OTHERS)
+        await supervisor.start(VICTIM)
+        await fleet.healthy()
+        assert fleet.app.store.races[view.name].connected
+
+
 async def test_nothing_is_left_behind_by_an_hour_of_rooms_and_faults(tmp_path: Path) -> None:
     before = objects_alive()
     async with racetime_fleet(tmp_path) as fleet:
@@ -310,6 +387,29 @@ async def test_nothing_is_left_behind_by_an_hour_of_rooms_and_faults(tmp_path: P
         assert objects_alive() == settled
     del fleet
     assert objects_alive() <= before
+
+
+async def test_a_stop_while_a_failing_bot_closes_its_sockets_is_not_lost(tmp_path: Path) -> None:
+    async with racetime_fleet(tmp_path) as fleet:
+        failing = asyncio.Event()
+
+        def note(change: ev.Change) -> None:
+            """After this one the bot's run ends, which takes as long as its silent sockets take to close."""
+            told = isinstance(change, ev.BotChange) and isinstance(change.event, ev.CheckFailed)
+            if told and change.name == VICTIM and fleet.app.store.bots[VICTIM].status is BotStatus.CONNECTION_ERROR:
+                failing.set()
+
+        fleet.app.store.subscribe(note)
+        with (
+            fleet.site.faults.during("hang", f"category@demo-{VICTIM}"),
+            fleet.site.faults.during("silence", f"socket@{VICTIM}"),
+        ):
+            await failing.wait()
+            async with asyncio.timeout(10):
+                await fleet.app.supervisor.stop(VICTIM)
+        bot = await fleet.bot(VICTIM)
+        assert (bot["status_name"], bot["is_active"]) == ("disconnected", False)
+        await fleet.untouched(*OTHERS)
 
 
 async def test_bots_that_are_stopped_in_the_middle_of_trouble_stop(tmp_path: Path) -> None:

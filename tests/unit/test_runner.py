@@ -266,3 +266,32 @@ async def test_cancelling_leaves_no_task_behind() -> None:
     async with Bench(hangs).running():
         pass
     assert asyncio.all_tasks() == before
+
+
+async def test_an_order_to_end_is_not_lost_while_a_failed_bot_closes_its_tasks() -> None:
+    """Before Python 3.13 a task group that is cancelled while it ends by an error raises only the error."""
+    closing = asyncio.Event()
+
+    async def takes_its_time() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            closing.set()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
+    async def script(_: ScriptedBot) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(takes_its_time())
+            await asyncio.sleep(0)
+            raise REFUSED
+
+    bench = Bench(script)
+    task = asyncio.create_task(bench.runner.run(bench.bot))
+    await closing.wait()
+    task.cancel()
+    done, _ = await asyncio.wait({task}, timeout=5)
+    assert done
+    assert task.cancelled()
+    assert bench.bot.runs == 1
+    assert not any(isinstance(fact, ev.ConnectionFailed) for fact in bench.facts)

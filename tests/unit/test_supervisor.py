@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from exporter.errors import OrderRefused
 from exporter.model import events as ev
 from exporter.model.states import BotStatus, DisconnectReason
 from exporter.platforms.base import BotContext
@@ -29,6 +30,7 @@ class EagerBot:
         self.context = context
         self.running = 0
         self.most = 0
+        self.closing = asyncio.Event()
 
     async def run(self) -> None:
         self.running += 1
@@ -40,7 +42,9 @@ class EagerBot:
             context.report(ev.RaceUpdated(context.name, now, race_view(category=context.name)))
             await asyncio.Event().wait()
         finally:
-            await asyncio.sleep(0)  # closing takes a moment
+            self.closing.set()
+            for _ in range(3):
+                await asyncio.sleep(0)  # closing takes a moment
             self.running -= 1
 
     def credentials(self) -> object:
@@ -131,6 +135,47 @@ async def test_orders_on_one_bot_never_overlap(store: StatusStore, supervisor: S
     assert isinstance(bot, EagerBot)
     assert (bot.running, bot.most) == (1, 1)
     assert store.bots["alpha"].healthy
+
+
+@pytest.mark.parametrize("order", ["stop", "restart", "remove"])
+async def test_an_order_whose_giver_has_gone_is_carried_out(
+    order: str, store: StatusStore, supervisor: Supervisor
+) -> None:
+    """A client that closes its connection cancels the request that waits for the order."""
+    given = asyncio.create_task(getattr(supervisor, order)("alpha"))
+    bot = supervisor.bot("alpha")
+    assert isinstance(bot, EagerBot)
+    await bot.closing.wait()
+    given.cancel()
+    await asyncio.wait({given})
+    await settle()
+    assert given.cancelled()
+    match order:
+        case "stop":
+            assert store.bots["alpha"].status is BotStatus.DISCONNECTED
+            await supervisor.start("alpha")
+        case "remove":
+            assert list(store.bots) == ["beta"]
+            return
+    await settle()
+    assert store.bots["alpha"].healthy
+    assert (bot.running, bot.most) == (1, 1)
+
+
+async def test_no_bot_starts_while_the_process_stops(store: StatusStore, supervisor: Supervisor) -> None:
+    orders = [supervisor.restart("alpha"), supervisor.restart("alpha"), supervisor.start("beta")]
+    given = [asyncio.create_task(order) for order in orders]
+    await asyncio.sleep(0)
+    await supervisor.shutdown()
+    outcomes = await asyncio.gather(*given, return_exceptions=True)
+    assert any(isinstance(outcome, OrderRefused) for outcome in outcomes)
+    for name in ("alpha", "beta"):
+        bot = supervisor.bot(name)
+        assert isinstance(bot, EagerBot)
+        assert bot.running == 0
+        assert not store.bots[name].healthy
+        with pytest.raises(OrderRefused, match="stopping"):
+            await supervisor.start(name)
 
 
 async def test_removing_a_bot_leaves_nothing(store: StatusStore, supervisor: Supervisor) -> None:

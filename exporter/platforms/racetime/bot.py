@@ -307,7 +307,8 @@ class RacetimeBot:
                 on_connected=self._following.hurry,
                 on_refused=self._refused,
             )
-            self._context.report(ev.RaceUpdated(self._context.name, self._context.clock.now(), view))
+            if self._group is not None:  # else it was stopped while it opened the race, and tells of it when it runs
+                self._context.report(ev.RaceUpdated(self._context.name, self._context.clock.now(), view))
         self._following.follow(room, delay_s)
         self._following.tell_state()
         return room

@@ -25,7 +25,7 @@ from exporter.errors import (
     OrderRefused,
     TransientError,
 )
-from exporter.platforms.racetime.failures import Answer, Forbidden, NotSent, form_errors, good, network_error
+from exporter.platforms.racetime.failures import Answer, Forbidden, NotFound, NotSent, form_errors, good, network_error
 from exporter.platforms.racetime.form import RaceForm
 from exporter.platforms.racetime.keepalive import Keepalive
 from exporter.platforms.racetime.token import Token
@@ -97,9 +97,16 @@ class RacetimeClient:
         ]
         answer = await self._ask("POST", "/o/token", form=form)
         if answer.status == 401:
-            message = "racetime.gg refused the client id and secret: they are wrong, or the bot was deactivated"
+            message = (
+                "racetime.gg refused the client id and secret: they are wrong, or the bot was deactivated; "
+                "compare them with the category's manage/bots page"
+            )
             raise AuthError(AuthReason.INVALID_CREDENTIALS, message)
-        fields = good(answer, "token").json("token")
+        try:
+            fields = good(answer, "token").json("token")
+        except (Forbidden, NotFound) as error:
+            # The site's own endpoint knows neither: a proxy answers, or racetime.url is not the site.
+            raise TransientError(FailureReason.PROTOCOL, f"{error}: is racetime.url the site's own address?") from error
         value, life = fields.get("access_token"), fields.get("expires_in", TOKEN_LIFE_S)
         if not isinstance(value, str) or not value.isascii() or not value.isprintable() or not value.strip():
             raise TransientError(FailureReason.PROTOCOL, "token: the answer holds no usable token")

@@ -81,15 +81,20 @@ class Following:
         has vanished is looked at.
         """
         listed = {view.name: view for view in entries}
-        for name, room in list(self.rooms.items()):
+        doubtful = []
+        for name, room in self.rooms.items():
             entry = listed.pop(name, None)
             if room.connected:
                 continue
             if (room.ended_at is None) != (entry is not None):
-                await self._look_at(room)
+                doubtful.append(room)
             elif entry is not None and race_expects(room.view.state, entry.state):
                 room.watch.update(entry)
-            if name in self.rooms and not room.over():
+        async with asyncio.TaskGroup() as looks:  # side by side: pages that hang must not keep the next poll waiting
+            for room in doubtful:
+                looks.create_task(self._look_at(room), name=f"{self._context.name}: page of {room.name}")
+        for room in self.rooms.values():
+            if not room.connected and not room.over():
                 self.follow(room)
         return list(listed.values())
 

@@ -9,6 +9,7 @@ from structlog.typing import FilteringBoundLogger
 from exporter.model.status import RaceView
 from exporter.platforms.racetime.actions import Action
 from exporter.platforms.racetime.messages import ChatMessage, Frame
+from exporter.timing import cancelled
 
 _MOST_WAITING = 1000
 
@@ -79,6 +80,8 @@ class HandlerQueue:
         while (call := await self._calls.get()) is not None:
             try:
                 await call()
-            except Exception:  # noqa: BLE001  (a handler is foreign code: it may fail, the room goes on)
+            except Exception as error:  # a handler is foreign code: it may fail, the room goes on
+                if cancelled():
+                    raise asyncio.CancelledError from error
                 self.failures += 1
                 self._log.exception("a room handler failed")

@@ -187,6 +187,39 @@ async def test_a_silent_server_is_noticed(tmp_path: Path) -> None:
         assert rig.seen(ev.ConnectionFailed)[0].reason == "timeout"
 
 
+@pytest.mark.parametrize("result", [20, 48])
+async def test_a_server_that_sends_its_sessions_away_is_not_asked_again_at_once(steam: Rig, result: int) -> None:
+    """It said so itself before it closed the connection; two of three are left after the first time."""
+    steam.account()
+    await steam.add()
+    left = set()
+    for _ in range(2):
+        await steam.online()
+        (link,) = steam.simulator.links
+        assert link.cm not in left
+        left.add(link.cm)
+        steam.simulator.kick_all(result)
+        await steam.retry()
+    await steam.online()
+    assert steam.simulator.links[0].cm not in left
+
+
+async def test_a_long_frame_is_taken_and_one_without_end_is_not(steam: Rig) -> None:
+    steam.account()
+    await steam.add()
+    await steam.online()
+    unknown = steam.supervisor.stats["alice"].unknown_messages
+    steam.simulator.broadcast(hostile.oversized(1_000_000))
+    await eventually(lambda: steam.supervisor.stats["alice"].unknown_messages > unknown)
+    assert steam.record().healthy
+    steam.simulator.broadcast(hostile.oversized())
+    record = await steam.failed()
+    assert (record.status, record.status_reason) == (ERROR, "protocol")
+    assert "1009" in (record.last_error or "")
+    await steam.retry()
+    await steam.online()
+
+
 @pytest.mark.parametrize("phase", [Phase.HELLO, Phase.KEY, Phase.BEGIN, Phase.POLL, Phase.LOGON])
 async def test_a_server_that_hangs_up(steam: Rig, phase: Phase) -> None:
     steam.account()

@@ -22,7 +22,7 @@ from exporter.simulators.steam import Phase, Policy, RateLimit, hostile
 from exporter.stats import BotStats
 from exporter.timing import SystemClock
 from tests.eventually import eventually
-from tests.protocol.steam_rig import PASSWORD, Rig
+from tests.protocol.steam_rig import PASSWORD, SECRET, Rig
 
 ERROR, AUTH = BotStatus.CONNECTION_ERROR, BotStatus.AUTH_FAILED
 SOON, SLOW, PAUSE, ELSEWHERE, NEVER = (0, 300), (540, 660), (1500, 1650), (270, 330), None
@@ -51,6 +51,14 @@ LOGON = [
     (4711, ERROR, "other", SOON),
 ]
 BEGIN = [*LOGON, (5, AUTH, "invalid_credentials", SLOW), (8, ERROR, "other", SOON), (15, ERROR, "other", SOON)]
+# What the other steps of a logon by password add, and one row of each class at each of them.
+KEY = [row for row in LOGON if row[0] in {2, 20, 18, 84}]
+CODE = [(27, AUTH, "guard_code_required", SLOW), *(row for row in LOGON if row[0] in {16, 43, 48, 87})]
+POLL = [
+    (9, AUTH, "other", NEVER),
+    (27, AUTH, "guard_code_required", SLOW),
+    *(row for row in LOGON if row[0] in {10, 17, 20, 84}),
+]
 
 
 @pytest.fixture
@@ -69,15 +77,25 @@ async def steam(tmp_path: Path) -> AsyncIterator[Rig]:
 
 @pytest.mark.parametrize(
     ("phase", "result", "status", "reason", "retry"),
-    [(Phase.LOGON, *row) for row in LOGON] + [(Phase.BEGIN, *row) for row in BEGIN],
+    [
+        (phase, *row)
+        for phase, rows in (
+            (Phase.LOGON, LOGON),
+            (Phase.BEGIN, BEGIN),
+            (Phase.KEY, KEY),
+            (Phase.CODE, CODE),
+            (Phase.POLL, POLL),
+        )
+        for row in rows
+    ],
 )
 async def test_every_result_at_a_logon(
     steam: Rig, *, phase: Phase, result: int, status: BotStatus, reason: str, retry: tuple[int, int] | None
 ) -> None:
     """A CM may close right after its answer: the reason is known all the same."""
-    steam.account()
+    steam.account(shared_secret=SECRET)
     steam.simulator.faults.refuse(phase, result)
-    await steam.add()
+    await steam.add(secret=SECRET)
     record = await steam.failed()
     assert (record.status, record.status_reason) == (status, reason)
     if retry is None:

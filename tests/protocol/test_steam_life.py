@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import structlog
@@ -14,6 +15,7 @@ from exporter.errors import TransientError
 from exporter.model import events as ev
 from exporter.model.states import BotStatus
 from exporter.platforms.base import BotContext
+from exporter.platforms.steam import account, connection
 from exporter.platforms.steam.account import AccountSecrets, SteamAccount
 from exporter.platforms.steam.messages import QUERY_TIME, Result, ServerTime, TimeRequest
 from exporter.platforms.steam.session import CallAnswered
@@ -245,6 +247,18 @@ async def test_a_server_that_hangs_up(steam: Rig, phase: Phase) -> None:
     await steam.add()
     record = await steam.failed()
     assert (record.status, record.status_reason) == (ERROR, "other")
+
+
+@pytest.mark.parametrize(("phase", "limit"), [(Phase.UPGRADE, connection), (Phase.LOGON, account)])
+async def test_a_server_that_says_nothing_before_the_account_is_online(
+    steam: Rig, monkeypatch: pytest.MonkeyPatch, phase: Phase, limit: ModuleType
+) -> None:
+    monkeypatch.setattr(limit, "CONNECT_LIMIT_S" if limit is connection else "LOGON_LIMIT_S", 0.2)
+    steam.account()
+    steam.simulator.faults.hang(phase)
+    await steam.add()
+    record = await steam.failed()
+    assert (record.status, record.status_reason) == (ERROR, "timeout")
 
 
 @pytest.mark.parametrize("phase", [Phase.KEY, Phase.BEGIN, Phase.POLL, Phase.LOGON])

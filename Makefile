@@ -45,6 +45,7 @@ fmt: $(VENV)/.dev ## format the code
 bench: $(VENV)/.dev ## measure, beside other programs that do the same work (about 20 minutes)
 	@mkdir -p build
 	$(BIN)/python -m benchmarks.racetime_fleet --json build/racetime_fleet.json
+	$(BIN)/python -m benchmarks.steam_fleet --json build/steam_fleet.json
 
 docs: $(VENV)/.dev ## regenerate the documents that come from code
 	$(BIN)/python scripts/docs.py

@@ -157,6 +157,8 @@ async def test_a_killed_process_logs_on_again_without_a_password_and_a_dead_toke
             await bots(running, online)
             running.process.kill()
             assert await running.exit_code() == -9
+        leftover = data / "tokens" / ".bot1.json.half"
+        leftover.write_text("what it was killed over")
         world.revoke_tokens(world.accounts["demo-bot-2"])
         begins = len(world.begins)
         async with exporter(written, data) as running:
@@ -166,5 +168,6 @@ async def test_a_killed_process_logs_on_again_without_a_password_and_a_dead_toke
             assert "logon by token: Steam answered" in revived["last_error"]
             counted = {"bot": "bot2", "platform": "dota2", "reason": "token_revoked"}
             assert await metric(running, "bot_auth_failures_total", **counted) == 1
+            assert not leftover.exists()
     finally:
         await simulator.stop()

@@ -22,10 +22,10 @@ _T = TypeVar("_T")
 AUTHORITY = trustme.CA()
 
 
-def server_tls() -> ssl.SSLContext:
-    """Return the server's side of TLS, with a certificate for 127.0.0.1."""
+def server_tls(name: str = "127.0.0.1") -> ssl.SSLContext:
+    """Return the server's side of TLS, with a certificate for this name."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    AUTHORITY.issue_cert("127.0.0.1").configure_cert(context)
+    AUTHORITY.issue_cert(name).configure_cert(context)
     return context
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import structlog
@@ -14,6 +15,7 @@ from exporter.errors import TransientError
 from exporter.model import events as ev
 from exporter.model.states import BotStatus
 from exporter.platforms.base import BotContext
+from exporter.platforms.steam import account, connection
 from exporter.platforms.steam.account import AccountSecrets, SteamAccount
 from exporter.platforms.steam.messages import QUERY_TIME, Result, ServerTime, TimeRequest
 from exporter.platforms.steam.session import CallAnswered
@@ -22,7 +24,7 @@ from exporter.simulators.steam import Phase, Policy, RateLimit, hostile
 from exporter.stats import BotStats
 from exporter.timing import SystemClock
 from tests.eventually import eventually
-from tests.protocol.steam_rig import PASSWORD, Rig
+from tests.protocol.steam_rig import PASSWORD, SECRET, Rig
 
 ERROR, AUTH = BotStatus.CONNECTION_ERROR, BotStatus.AUTH_FAILED
 SOON, SLOW, PAUSE, ELSEWHERE, NEVER = (0, 300), (540, 660), (1500, 1650), (270, 330), None
@@ -51,6 +53,14 @@ LOGON = [
     (4711, ERROR, "other", SOON),
 ]
 BEGIN = [*LOGON, (5, AUTH, "invalid_credentials", SLOW), (8, ERROR, "other", SOON), (15, ERROR, "other", SOON)]
+# What the other steps of a logon by password add, and one row of each class at each of them.
+KEY = [row for row in LOGON if row[0] in {2, 20, 18, 84}]
+CODE = [(27, AUTH, "guard_code_required", SLOW), *(row for row in LOGON if row[0] in {16, 43, 48, 87})]
+POLL = [
+    (9, AUTH, "other", NEVER),
+    (27, AUTH, "guard_code_required", SLOW),
+    *(row for row in LOGON if row[0] in {10, 17, 20, 84}),
+]
 
 
 @pytest.fixture
@@ -69,15 +79,25 @@ async def steam(tmp_path: Path) -> AsyncIterator[Rig]:
 
 @pytest.mark.parametrize(
     ("phase", "result", "status", "reason", "retry"),
-    [(Phase.LOGON, *row) for row in LOGON] + [(Phase.BEGIN, *row) for row in BEGIN],
+    [
+        (phase, *row)
+        for phase, rows in (
+            (Phase.LOGON, LOGON),
+            (Phase.BEGIN, BEGIN),
+            (Phase.KEY, KEY),
+            (Phase.CODE, CODE),
+            (Phase.POLL, POLL),
+        )
+        for row in rows
+    ],
 )
 async def test_every_result_at_a_logon(
     steam: Rig, *, phase: Phase, result: int, status: BotStatus, reason: str, retry: tuple[int, int] | None
 ) -> None:
     """A CM may close right after its answer: the reason is known all the same."""
-    steam.account()
+    steam.account(shared_secret=SECRET)
     steam.simulator.faults.refuse(phase, result)
-    await steam.add()
+    await steam.add(secret=SECRET)
     record = await steam.failed()
     assert (record.status, record.status_reason) == (status, reason)
     if retry is None:
@@ -187,6 +207,39 @@ async def test_a_silent_server_is_noticed(tmp_path: Path) -> None:
         assert rig.seen(ev.ConnectionFailed)[0].reason == "timeout"
 
 
+@pytest.mark.parametrize("result", [20, 48])
+async def test_a_server_that_sends_its_sessions_away_is_not_asked_again_at_once(steam: Rig, result: int) -> None:
+    """It said so itself before it closed the connection; two of three are left after the first time."""
+    steam.account()
+    await steam.add()
+    left = set()
+    for _ in range(2):
+        await steam.online()
+        (link,) = steam.simulator.links
+        assert link.cm not in left
+        left.add(link.cm)
+        steam.simulator.kick_all(result)
+        await steam.retry()
+    await steam.online()
+    assert steam.simulator.links[0].cm not in left
+
+
+async def test_a_long_frame_is_taken_and_one_without_end_is_not(steam: Rig) -> None:
+    steam.account()
+    await steam.add()
+    await steam.online()
+    unknown = steam.supervisor.stats["alice"].unknown_messages
+    steam.simulator.broadcast(hostile.oversized(1_000_000))
+    await eventually(lambda: steam.supervisor.stats["alice"].unknown_messages > unknown)
+    assert steam.record().healthy
+    steam.simulator.broadcast(hostile.oversized())
+    record = await steam.failed()
+    assert (record.status, record.status_reason) == (ERROR, "protocol")
+    assert "1009" in (record.last_error or "")
+    await steam.retry()
+    await steam.online()
+
+
 @pytest.mark.parametrize("phase", [Phase.HELLO, Phase.KEY, Phase.BEGIN, Phase.POLL, Phase.LOGON])
 async def test_a_server_that_hangs_up(steam: Rig, phase: Phase) -> None:
     steam.account()
@@ -194,6 +247,18 @@ async def test_a_server_that_hangs_up(steam: Rig, phase: Phase) -> None:
     await steam.add()
     record = await steam.failed()
     assert (record.status, record.status_reason) == (ERROR, "other")
+
+
+@pytest.mark.parametrize(("phase", "limit"), [(Phase.UPGRADE, connection), (Phase.LOGON, account)])
+async def test_a_server_that_says_nothing_before_the_account_is_online(
+    steam: Rig, monkeypatch: pytest.MonkeyPatch, phase: Phase, limit: ModuleType
+) -> None:
+    monkeypatch.setattr(limit, "CONNECT_LIMIT_S" if limit is connection else "LOGON_LIMIT_S", 0.2)
+    steam.account()
+    steam.simulator.faults.hang(phase)
+    await steam.add()
+    record = await steam.failed()
+    assert (record.status, record.status_reason) == (ERROR, "timeout")
 
 
 @pytest.mark.parametrize("phase", [Phase.KEY, Phase.BEGIN, Phase.POLL, Phase.LOGON])

@@ -88,6 +88,21 @@ async def test_a_server_that_nobody_vouches_for_gets_no_password(tmp_path: Path)
         assert rig.world.begins == []
 
 
+async def test_a_certificate_for_another_name_is_not_enough(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        rig = Rig(stack, tmp_path)
+        rig.simulator = type(rig.simulator)(rig.world, clock=rig.steam_clock, tls=server_tls("cm.example.org"))
+        await rig.simulator.start()
+        stack.push_async_callback(rig.simulator.stop)
+        await rig.open(tls=client_tls(), cm_list=rig.simulator.cm_urls)
+        rig.account()
+        await rig.add()
+        record = await rig.failed()
+        assert (record.status, record.status_reason) == (BotStatus.CONNECTION_ERROR, "tls")
+        assert "IP address mismatch" in (record.status_message or "")
+        assert rig.world.begins == []
+
+
 async def test_with_device_codes(steam: Rig) -> None:
     steam.account(shared_secret=SECRET)
     await steam.add(secret=SECRET)

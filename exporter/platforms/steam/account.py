@@ -98,10 +98,11 @@ class SteamAccount:
             connection, stored = await self._log_on(wanted)
         finally:
             self._guard.forget()
+        online = SteamOnline(connection, stored, self._context, self._network.keeper, self._judged)
         try:
-            yield SteamOnline(connection, stored, self._context, self._network.keeper, self._judged)
+            yield online
         finally:
-            if connection.lost:
+            if connection.lost or online.bad_cm:
                 self._network.directory.set_aside(Cm(connection.url))
             await connection.close()
 

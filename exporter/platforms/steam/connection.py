@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus
+from websockets.frames import CloseCode
 
 from exporter.errors import DisconnectReason, FailureReason, TransientError
 from exporter.platforms.steam.auth import Answer
@@ -31,6 +32,9 @@ _MOST_WAITING: Final = 10_000
 
 _Q = TypeVar("_Q")
 _R = TypeVar("_R")
+
+# With these the library closes a connection itself: no WebSocket frames, no UTF-8, a frame above MOST_BYTES.
+_PEER_ERRORS: Final = frozenset({CloseCode.PROTOCOL_ERROR, CloseCode.INVALID_DATA, CloseCode.MESSAGE_TOO_BIG})
 
 # The library logs frames, and with them tokens, when debug logging is on.
 _SILENT = logging.getLogger(f"{__name__}.websockets")
@@ -124,9 +128,11 @@ class SteamConnection:
             self.session.forget(job)
 
     async def close(self) -> None:
-        """Say goodbye and close the socket; done twice it does nothing."""
+        """Say goodbye and close the socket; done twice it does nothing. A peer that takes nothing is not waited for."""
         self.session.logoff()
-        await self.flush()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_LIMIT_S):
+                await self.flush()
         await self._socket.close()
 
     async def _read(self, until: float | None) -> None:
@@ -196,7 +202,10 @@ class _Connect(connect):
 
 
 def _closed(error: ConnectionClosed) -> TransientError:
-    close = error.rcvd
+    close, ours = error.rcvd, error.sent
+    if ours is not None and ours.code in _PEER_ERRORS and not error.rcvd_then_sent:
+        message = f"Steam sent what is refused: {ours.code} {ours.reason}".rstrip()
+        return TransientError(FailureReason.PROTOCOL, message, lost=DisconnectReason.OTHER)
     if close is None:
         return TransientError(FailureReason.OTHER, "the connection to Steam was lost")
     message = f"Steam closed the connection: {close.code} {close.reason}".rstrip()

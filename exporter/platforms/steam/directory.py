@@ -94,6 +94,8 @@ class CmDirectory:
         self._read_at: float | None = None
         self._aside: dict[str, float] = {}
         self._asking = asyncio.Lock()
+        self._asked = 0
+        self._failure: TransientError | None = None
 
     async def choose(self) -> Cm:
         """Return a CM to try now; raises TransientError while none is known."""
@@ -113,10 +115,21 @@ class CmDirectory:
     async def _known(self) -> tuple[Cm, ...]:
         if self._fixed:
             return self._fixed
+        asked = self._asked
         async with self._asking:
             now = self._clock.monotonic()
             if self._read_at is None or now - self._read_at >= FRESH_S:
-                await self._refresh(now)
+                if self._failure is not None and asked != self._asked:
+                    # Whoever waited for an answer has had it: a fleet must not time out one after the other.
+                    raise TransientError(self._failure.reason, str(self._failure))
+                try:
+                    await self._refresh(now)
+                    self._failure = None
+                except TransientError as error:
+                    self._failure = error
+                    raise
+                finally:
+                    self._asked += 1
             return self._list
 
     async def _refresh(self, now: float) -> None:

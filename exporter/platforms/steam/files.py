@@ -23,6 +23,11 @@ def write_all(files: Sequence[tuple[Path, bytes]]) -> list[OSError | None]:
     return [error or unsynced[path.parent] for (path, _), error in zip(files, errors, strict=True)]
 
 
+def unfinished(folder: Path) -> list[Path]:
+    """Return what an earlier process was killed over while it wrote into this folder."""
+    return [path for path in folder.glob(".*") if path.is_file()]
+
+
 def _replace(path: Path, data: bytes) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # 0600 from the start
     try:

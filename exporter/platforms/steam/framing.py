@@ -21,6 +21,8 @@ PROTOBUF_BIT: Final = 0x80000000
 NO_JOB: Final = 0xFFFFFFFFFFFFFFFF
 MULTI: Final = 1
 MOST_UNZIPPED_BYTES: Final = 16 * 1024 * 1024
+MOST_FRAMES: Final = 10_000
+MOST_HEADER_BYTES: Final = 64 * 1024
 
 _PREFIX: Final = struct.Struct("<II")
 _LENGTH: Final = struct.Struct("<I")
@@ -60,6 +62,29 @@ class Frame:
     protobuf: bool = True
 
 
+class Room:
+    """What one WebSocket message may still unpack to, with all Multis in it: a few bytes can hold very much."""
+
+    __slots__ = ("bytes", "frames")
+
+    def __init__(self, most_bytes: int = MOST_UNZIPPED_BYTES, most_frames: int = MOST_FRAMES) -> None:
+        self.bytes = most_bytes
+        self.frames = most_frames
+
+    def take_bytes(self, count: int) -> None:
+        """Use up so many bytes; raises Malformed, and leaves nothing, if there are not as many."""
+        if count > self.bytes:
+            self.bytes = 0
+            raise Malformed("oversized", "a Multi unzips to more than is allowed")
+        self.bytes -= count
+
+    def take_frame(self) -> None:
+        """Use up one frame; raises Malformed if there is none left."""
+        if not self.frames:
+            raise Malformed("oversized", "a Multi holds more frames than are allowed")
+        self.frames -= 1
+
+
 _EMPTY: Final = Header()
 
 
@@ -94,6 +119,8 @@ def decode_frame(data: bytes) -> Frame:
     end = _PREFIX.size + length
     if end > len(data):
         raise Malformed("frame", "the header is longer than its frame")
+    if length > MOST_HEADER_BYTES:
+        raise Malformed("oversized", f"a header of {length} bytes")
     proto = base_pb2.CMsgProtoBufHeader()
     try:
         proto.ParseFromString(data[_PREFIX.size : end])
@@ -123,8 +150,9 @@ def encode_multi(frames: Iterable[bytes], *, zipped: bool = True) -> bytes:
     return bytes(multi.SerializeToString())
 
 
-def decode_multi(body: bytes, most_bytes: int = MOST_UNZIPPED_BYTES) -> list[bytes]:
-    """Return the frames of a Multi, in order; raises Malformed. Never unpacks more than `most_bytes`."""
+def decode_multi(body: bytes, room: Room | None = None) -> list[bytes]:
+    """Return the frames of a Multi, in order; raises Malformed. Never unpacks more than there is room for."""
+    room = room or Room()
     multi = base_pb2.CMsgMulti()
     try:
         multi.ParseFromString(body)
@@ -132,13 +160,14 @@ def decode_multi(body: bytes, most_bytes: int = MOST_UNZIPPED_BYTES) -> list[byt
         raise Malformed("multi", "a Multi cannot be read") from None
     inner: bytes = multi.message_body
     if multi.size_unzipped:
-        inner = _unzipped(inner, most_bytes)
+        inner = _unzipped(inner, room)
     frames, at = [], 0
     while at < len(inner):
         if at + _LENGTH.size > len(inner):
             raise Malformed("multi", "a Multi ends within a length")
         (length,) = _LENGTH.unpack_from(inner, at)
         at += _LENGTH.size
+        room.take_frame()
         if at + length > len(inner):
             raise Malformed("multi", "a Multi ends within a frame")
         frames.append(inner[at : at + length])
@@ -146,14 +175,14 @@ def decode_multi(body: bytes, most_bytes: int = MOST_UNZIPPED_BYTES) -> list[byt
     return frames
 
 
-def _unzipped(packed: bytes, most_bytes: int) -> bytes:
+def _unzipped(packed: bytes, room: Room) -> bytes:
     unpack = zlib.decompressobj(wbits=_GZIP)
     try:
-        inner = unpack.decompress(packed, most_bytes + 1)
+        inner = unpack.decompress(packed, room.bytes + 1)
     except zlib.error:
+        room.bytes = 0  # it may have taken all that time to find out
         raise Malformed("multi", "a Multi cannot be unzipped") from None
-    if len(inner) > most_bytes:
-        raise Malformed("oversized", f"a Multi unzips to more than {most_bytes} bytes")
+    room.take_bytes(len(inner))
     if not unpack.eof:
         raise Malformed("multi", "a Multi's gzip is cut off")
     return inner

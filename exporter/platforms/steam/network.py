@@ -44,6 +44,7 @@ async def open_network(
     rng = rng or random.Random()  # noqa: S311  (jitter and choice, no secret)
     file = data_dir / "steam-servers.json"
     tokens = TokenStore(data_dir / "tokens")
+    await asyncio.to_thread(tokens.tidy)
     async with (
         open_directory(config.directory_url, file, clock=clock, rng=rng, tls=tls, fixed=config.cm_list) as directory,
         open_keeper(tokens) as keeper,

@@ -41,6 +41,8 @@ class SteamOnline:
         self._judged = judged
         self._renew_at = self._renewal_time()
         self.playing_blocked = False
+        self.bad_cm = False
+        """Whether the session ended with the CM saying that it cannot serve."""
 
     @property
     def steamid(self) -> int:
@@ -91,6 +93,7 @@ class SteamOnline:
 
     def _ended(self, place: Place, result: int) -> ExporterError:
         refused = Refused(place, result)
+        self.bad_cm = refused.verdict.bad_cm
         error = self._judged(refused)
         error.__cause__ = refused
         return error

@@ -10,14 +10,14 @@ follows it (steam-dota2 protocol notes, section 1).
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from exporter.platforms.steam.framing import (
-    MOST_UNZIPPED_BYTES,
     NO_JOB,
     Frame,
     Header,
     Malformed,
+    Room,
     decode_frame,
     decode_multi,
     encode_frame,
@@ -44,11 +44,15 @@ from exporter.platforms.steam.messages import (
 )
 from exporter.stats import BotStats
 
+_B = TypeVar("_B")
+
 ODDITIES: Final = ("frame", "multi", "oversized", "body", "text")
 _DEFAULT_BEAT_S: Final = 9.0
 _BEAT_BOUNDS_S: Final = (1.0, 300.0)
 _SILENT_BEATS: Final = 2.0
 _DEEPEST_MULTI: Final = 3
+MOST_BODY_BYTES: Final = 256 * 1024
+"""What is decoded here is small. A body of very many empty parts would take fifty times its size in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,18 +236,18 @@ class SteamSession:
             self._stats.protocol_errors["text"] += 1
             return []
         events: list[Event] = []
-        self._take(data, now, events, 0)
+        self._take(data, now, events, Room(), 0)
         return events
 
-    def _take(self, data: bytes, now: float, events: list[Event], depth: int) -> None:
+    def _take(self, data: bytes, now: float, events: list[Event], room: Room, depth: int) -> None:
         self._stats.messages_received += 1
         try:
             frame = decode_frame(data)
             if frame.protobuf and frame.number == Emsg.MULTI:
                 if depth >= _DEEPEST_MULTI:
                     raise Malformed("multi", "a Multi in a Multi in a Multi")
-                for inner in decode_multi(frame.body, MOST_UNZIPPED_BYTES >> depth):
-                    self._take(inner, now, events, depth + 1)
+                for inner in decode_multi(frame.body, room):
+                    self._take(inner, now, events, room, depth + 1)
                 return
             event = self._event(frame, now)
         except Malformed as error:
@@ -262,7 +266,7 @@ class SteamSession:
         if kind is None or not frame.protobuf:
             self._stats.unknown_messages += 1
             return None
-        match decode_body(kind, frame.body):
+        match _decoded(kind, frame.body):
             case LogonResponse() as response:
                 return self._logon_answered(response, frame.header, now)
             case LoggedOff(eresult=result):
@@ -297,7 +301,14 @@ class SteamSession:
             result = Result.FAIL
         elif result == Result.OK:
             try:
-                message = decode_body(method.response, frame.body)
+                message = _decoded(method.response, frame.body)
             except Malformed as error:
                 self._stats.protocol_errors[error.kind] += 1
         return CallAnswered(header.jobid_target, result, message, header.error_message)
+
+
+def _decoded(kind: type[_B], body: bytes) -> _B:
+    """Return the message of a body; raises Malformed. What is for a game is passed on unread, whatever its size."""
+    if kind is not GameMessage and len(body) > MOST_BODY_BYTES:
+        raise Malformed("oversized", f"a {kind.__name__} of {len(body)} bytes")
+    return decode_body(kind, body)

@@ -10,7 +10,7 @@ from typing import Final
 import orjson
 import structlog
 
-from exporter.platforms.steam.files import write_all
+from exporter.platforms.steam.files import unfinished, write_all
 
 LIFE_S: Final = 200 * 86400.0
 _MOST_BYTES: Final = 64 * 1024
@@ -75,6 +75,14 @@ class TokenStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._unsaved: dict[str, StoredLogon] = {}
+
+    def tidy(self) -> None:
+        """Delete what a killed process left half-written: nobody would ever read it, and it may hold a token."""
+        for path in unfinished(self._folder):
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                _log.warning("a leftover token file cannot be deleted", file=str(path), error=error.strerror)
 
     def load(self, bot: str, account: str) -> StoredLogon:
         """Return what is kept for a bot; empty if there is nothing, or if it is another account's.

@@ -15,18 +15,23 @@ from exporter.simulators.steam.records import (
     Kicked,
     LogonAttempt,
     LogonKind,
+    Notice,
     PlayingChanged,
     RefreshToken,
     Session,
     TokenState,
 )
-from exporter.simulators.steam.script import SCENARIOS, Scenario, demo, demo_password, demo_secret
+from exporter.simulators.steam.scenarios import SCENARIOS
+from exporter.simulators.steam.script import Scenario, demo, demo_password, demo_secret
 from exporter.simulators.steam.server import SteamSimulator
 from exporter.simulators.steam.stats import Stats
+from exporter.simulators.steam.trouble import TROUBLE_CODE, TROUBLE_PASSWORD, trouble
 from exporter.simulators.steam.world import World
 
 __all__ = [
     "SCENARIOS",
+    "TROUBLE_CODE",
+    "TROUBLE_PASSWORD",
     "Account",
     "AuthSession",
     "BeginAttempt",
@@ -39,6 +44,7 @@ __all__ = [
     "Kicked",
     "LogonAttempt",
     "LogonKind",
+    "Notice",
     "Phase",
     "PlayingChanged",
     "Policy",
@@ -56,4 +62,5 @@ __all__ = [
     "demo_password",
     "demo_secret",
     "hostile",
+    "trouble",
 ]

@@ -1,7 +1,6 @@
 """What happens on the simulated Steam by itself, for the demo."""
 
 import hashlib
-from typing import Protocol
 
 from exporter.simulators.steam.policy import Policy
 from exporter.simulators.steam.world import World
@@ -38,12 +37,3 @@ def demo(now: float, seed: int = 1) -> Scenario:  # noqa: ARG001  (all scenarios
         secret = demo_secret(number) if number % 2 else b""
         world.add_account(f"demo-bot-{number}", demo_password(number), shared_secret=secret)
     return Scenario(world)
-
-
-class MakeScenario(Protocol):
-    """How a scenario is made: at a time, from a seed."""
-
-    def __call__(self, now: float, seed: int = 1) -> Scenario: ...
-
-
-SCENARIOS: dict[str, MakeScenario] = {"demo": demo}

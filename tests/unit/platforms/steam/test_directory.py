@@ -125,6 +125,17 @@ async def test_many_who_ask_at_once_share_one_answer(scene: Scene) -> None:
     assert scene.site.asked == 2
 
 
+async def test_many_who_ask_at_once_share_one_failure(scene: Scene) -> None:
+    """A fleet would otherwise time out one after the other, and look as if it were still connecting."""
+    directory = await scene.directory()
+    scene.site.status = 503
+    outcomes = await asyncio.gather(*(directory.choose() for _ in range(50)), return_exceptions=True)
+    assert {str(each) for each in outcomes} == {"Steam's directory answered 503"}
+    assert scene.site.asked == 1
+    scene.site.status = 200
+    assert (await directory.choose()).url.startswith("wss://cm")  # who comes later asks anew
+
+
 async def test_a_failing_one_is_set_aside_for_two_minutes(scene: Scene) -> None:
     directory = await scene.directory("ws://a/cmsocket/", "ws://b/cmsocket/")
     directory.set_aside(Cm("ws://a/cmsocket/"))

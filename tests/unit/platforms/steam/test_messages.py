@@ -10,9 +10,11 @@ from steam.enums.emsg import EMsg
 
 from exporter.platforms.steam import messages as m
 from exporter.platforms.steam.framing import (
+    MOST_HEADER_BYTES,
     Frame,
     Header,
     Malformed,
+    Room,
     decode_frame,
     decode_multi,
     encode_frame,
@@ -113,7 +115,26 @@ def test_multis_survive_the_way(frames: list[bytes], zipped: bool) -> None:
 def test_a_multi_is_not_unpacked_beyond_the_limit() -> None:
     bomb = encode_multi([b"\0" * 5000])
     with pytest.raises(Malformed) as caught:
-        decode_multi(bomb, most_bytes=4000)
+        decode_multi(bomb, Room(most_bytes=4000))
+    assert caught.value.kind == "oversized"
+
+
+def test_all_multis_of_one_message_share_its_room() -> None:
+    room, part = Room(most_bytes=10_000, most_frames=5), encode_multi([b"\0" * 4000])
+    assert len(decode_multi(part, room)) == len(decode_multi(part, room)) == 1
+    for _ in range(2):  # what did not fit leaves nothing: the next one costs no time
+        with pytest.raises(Malformed, match="unzips"):
+            decode_multi(part, room)
+        assert room.bytes == 0
+    assert len(decode_multi(encode_multi([b"x"] * 3, zipped=False), room)) == 3
+    with pytest.raises(Malformed, match="more frames") as caught:
+        decode_multi(encode_multi([b"x"], zipped=False), room)
+    assert caught.value.kind == "oversized"
+
+
+def test_a_header_of_no_sensible_size_is_refused() -> None:
+    with pytest.raises(Malformed) as caught:
+        decode_frame(encode_frame(1, Header(error_message="x" * MOST_HEADER_BYTES), b""))
     assert caught.value.kind == "oversized"
 
 

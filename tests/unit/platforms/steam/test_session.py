@@ -311,6 +311,48 @@ def test_a_bomb_is_not_unpacked(desk: Desk) -> None:
     assert sum(desk.stats.protocol_errors.values()) >= 4
 
 
+def _peak_bytes(desk: Desk, data: bytes) -> int:
+    tracemalloc.start()
+    try:
+        desk.get(data)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_bombs_within_a_bomb_are_no_larger_than_one(desk: Desk) -> None:
+    """A few thousand bytes that hold a hundred Multis, each of them 300,000 heartbeats: gigabytes of events."""
+    beat = frame(703, m.HeartBeat())
+    beats = encode_frame(1, Header(), encode_multi([beat] * 300_000))
+    bomb = encode_frame(1, Header(), encode_multi([beats] * 100))
+    assert len(bomb) < 200_000
+    assert _peak_bytes(desk, bomb) < 60_000_000
+    assert 100 < desk.stats.messages_received <= 20_000
+    assert desk.stats.protocol_errors["oversized"]
+    assert desk.get(beat) == [HeartBeatAnswered()]
+
+
+def test_what_is_decoded_has_a_sensible_size(desk: Desk) -> None:
+    """Eight million empty parts in one answer would be half a gigabyte of objects."""
+    job = desk.session.call(m.BEGIN_AUTH, m.BeginAuthRequest())
+    parts = b"\x22\x00" * 8_000_000
+    begun = encode_frame(147, Header(jobid_target=job, eresult=1), parts)
+    played = encode_frame(Emsg.CLIENT_GAMES_PLAYED, Header(), parts)
+    assert decode_body(m.AuthBegun, parts[:100]).allowed_confirmations
+    assert _peak_bytes(desk, begun) < 60_000_000
+    assert _peak_bytes(desk, played) < 60_000_000
+    assert desk.stats.protocol_errors == {"oversized": 2}
+
+
+def test_long_messages_of_a_game_and_for_a_game_are_passed_on() -> None:
+    desk = Desk(wanted=frozenset({8_888}))
+    message = m.GameMessage(570, 4004 | 0x80000000, bytes(1_000_000))
+    wanted = encode_frame(8_888, Header(), bytes(1_000_000))
+    packed = encode_frame(1, Header(), encode_multi([frame(5453, message), wanted]))
+    assert desk.get(packed) == [message, Frame(8_888, Header(), bytes(1_000_000))]
+    assert desk.stats.protocol_errors == {}
+
+
 def _varint(number: int) -> bytes:
     out = b""
     while number > 0x7F:

@@ -35,6 +35,17 @@ def test_what_is_kept_comes_back(store: TokenStore, tmp_path: Path) -> None:
     assert [each.name for each in file.parent.iterdir()] == ["bot.json"]
 
 
+def test_what_a_killed_process_left_half_written_is_deleted(store: TokenStore, tmp_path: Path) -> None:
+    store.tidy()  # without a folder there is nothing to do
+    store.save("bot", KEPT)
+    folder = tmp_path / "tokens"
+    (folder / ".bot.json.k1ll3d").write_text("half a tok")
+    (folder / "old.damaged").write_text("an operator's to look at")
+    store.tidy()
+    assert {each.name for each in folder.iterdir()} == {"bot.json", "old.damaged"}
+    assert store.load("bot", "user") == KEPT
+
+
 def test_another_account_has_no_use_for_it(store: TokenStore) -> None:
     store.save("bot", KEPT)
     assert store.load("bot", "other") == StoredLogon("other")

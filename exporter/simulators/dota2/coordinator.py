@@ -4,7 +4,7 @@
                                                                        -> the answer
 
 Assumptions: without a session every message but a hello is answered with "no session"; each order gets its answer
-in 7055, joining in 7113, destroying in 8247, with the job of the question if it has one.
+in 7055 (a refused creation in 7113, see `Style`), joining in 7113, destroying in 8247, with the job of the question.
 """
 
 from collections import Counter
@@ -25,6 +25,7 @@ from exporter.platforms.dota2.wire import (
     SessionStatus,
 )
 from exporter.platforms.steam.framing import NO_JOB, Header
+from exporter.platforms.steam.messages import Result
 from exporter.simulators.dota2 import wire
 from exporter.simulators.dota2.faults import Deed, Fault, Faults
 from exporter.simulators.dota2.policy import Policy, Style
@@ -44,7 +45,10 @@ from exporter.simulators.dota2.wire import Message
 from exporter.simulators.dota2.world import World
 from exporter.simulators.steam.games import SendToPlayer
 
-_ANSWERED_BY: Final = {GcMsg.LOBBY_JOIN: GcMsg.LOBBY_JOIN_RESPONSE, GcMsg.LOBBY_DESTROY: GcMsg.LOBBY_DESTROY_RESPONSE}
+_ANSWERED_BY: Final[dict[int, GcMsg]] = {
+    GcMsg.LOBBY_JOIN: GcMsg.LOBBY_JOIN_RESPONSE,
+    GcMsg.LOBBY_DESTROY: GcMsg.LOBBY_DESTROY_RESPONSE,
+}
 _EMPTY: Final = pb.CMsgGCClientPing
 
 
@@ -137,9 +141,9 @@ class Coordinator:
             case Fault(deed=Deed.SILENCE):
                 pass
             case Fault(deed=Deed.REFUSE):
-                self._answer(order, [self._result(msgtype, fault.result)])
+                self._answer(order, [self._no(msgtype, fault.result)])
             case Fault(deed=Deed.PRETEND):
-                self._answer(order, [self._result(msgtype, self._fine(msgtype))])
+                self._answer(order, [self._fine(msgtype)])
             case Fault(deed=Deed.INSTEAD, message=message) if message is not None:
                 self._answer(order, [message])
             case Fault(deed=Deed.MUTE):
@@ -207,10 +211,10 @@ class Coordinator:
         try:
             answers = do(order.steamid, body, now)
             if answers is None:
-                answers = [self._result(order.number, self._fine(order.number))]
+                answers = [self._fine(order.number)]
         except Refused as refused:
             self.stats.refused.append((order.steamid, order.number, str(refused)))
-            answers = [self._result(order.number, self._no(order.number, refused.result))]
+            answers = [self._no(order.number, refused.result)]
         finally:
             self._held = None
         if self.style.answer_first and not mute:
@@ -244,7 +248,7 @@ class Coordinator:
             return []
         # Assumption: who was invited needs no password.
         self.world.join(lobby, steamid, now, lobby.settings.pass_key)
-        return [self._result(GcMsg.LOBBY_JOIN, JoinResult.SUCCESS)]
+        return [self._fine(GcMsg.LOBBY_JOIN)]
 
     def _invite(self, steamid: int, body: Proto, now: float) -> list[Message]:
         assert isinstance(body, pb.CMsgInviteToLobby)  # noqa: S101
@@ -283,21 +287,17 @@ class Coordinator:
 
     # answers
 
-    def _fine(self, number: int) -> int:
-        if self.style.generic_results and _ANSWERED_BY.get(GcMsg(number)) is None:
-            return 1
-        return JoinResult.SUCCESS
+    def _fine(self, number: int) -> Message:
+        if self.style.generic_results and number not in _ANSWERED_BY:
+            return wire.result(GcMsg.LOBBY_RESPONSE, Result.OK)
+        return wire.result(_ANSWERED_BY.get(number, GcMsg.LOBBY_RESPONSE), JoinResult.SUCCESS)
 
-    def _no(self, number: int, result: JoinResult) -> int:
+    def _no(self, number: int, result: int) -> Message:
         if number == GcMsg.LOBBY_DESTROY:
-            return DestroyResult.ACCESS_DENIED
-        if self.style.generic_results and number != GcMsg.LOBBY_JOIN:
-            return 2
-        return result
-
-    @staticmethod
-    def _result(number: int, value: int) -> Message:
-        return wire.result(_ANSWERED_BY.get(GcMsg(number), GcMsg.LOBBY_RESPONSE), value)
+            return wire.result(GcMsg.LOBBY_DESTROY_RESPONSE, DestroyResult.ACCESS_DENIED)
+        if number == GcMsg.LOBBY_JOIN or (number == GcMsg.LOBBY_CREATE and self.style.generic_results):
+            return wire.result(GcMsg.LOBBY_JOIN_RESPONSE, result)
+        return wire.result(GcMsg.LOBBY_RESPONSE, Result.FAIL if self.style.generic_results else result)
 
     def _answer(self, order: Order, messages: Iterable[Message]) -> None:
         header = Header(jobid_target=order.job) if order.job != NO_JOB else Header()

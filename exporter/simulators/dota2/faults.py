@@ -59,7 +59,7 @@ class Faults:
         self.rules: list[Fault] = []
 
     def refuse(self, number: int, result: int, **about: Unpack[About]) -> Fault:
-        """Answer with this result and do nothing."""
+        """Do nothing and say no: the result shows in the answers that have one (to creating and joining)."""
         return self._add(number, Deed.REFUSE, about, result=result)
 
     def silence(self, number: int, **about: Unpack[About]) -> Fault:

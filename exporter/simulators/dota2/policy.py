@@ -40,11 +40,12 @@ class Style:
     """Whether a player who comes back gets its lobby within the welcome, instead of by a message after it."""
     answer_first: bool = False
     """Whether the answer to an order comes before the objects that it changed."""
-    generic_results: bool = False
-    """Whether 7055 carries a general result (1 fine, 2 refused) instead of the result of a joining (0 fine).
+    generic_results: bool = True
+    """Whether 7055 carries a general result (1 fine, 2 refused), or else the result of a joining (0 fine).
 
-    The protocol notes have the latter, and speak of refusals as "eresult 2"; public clients read the former
-    (node-dota2-user and go-dota2 declare 7055 as CMsgGenericResult). A bot that goes by objects bears both.
+    Public clients declare 7055 as CMsgGenericResult and take 1 for success (node-dota2, node-dota2-user, go-dota2), and
+    refused orders were logged as "eresult 2". The protocol notes list the results of joining there, where 1 would mean
+    "already in game". Assumption: in the first form a refused creation is answered by 7113, which has those results.
     """
     noise: bool = True
     """Whether there are objects, messages and fields that bots have no use for."""

@@ -1,55 +1,36 @@
 """The Dota 2 coordinator that the simulated Steam hands messages to.
 
-    ClientToGC -> Coordinator.receive -> (faults) -> an order -> World -> notices -> objects
-                                                                       -> the answer
-
-Assumptions: without a session every message but a hello is answered with "no session"; each order gets its answer
-in 7055 (a refused creation in 7113, see `Style`), joining in 7113, destroying in 8247, with the job of the question.
+ClientToGC -> Coordinator.receive -> (faults) -> Orders -> World -> notices -> objects
+                                                    `-> the answer
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Final
 
 from google.protobuf.message import DecodeError
-from google.protobuf.message import Message as Proto
 
 from exporter.platforms.dota2.proto import dota2_pb2 as pb
-from exporter.platforms.dota2.wire import (
-    DOTA2_APPID,
-    DestroyResult,
-    GcMsg,
-    JoinResult,
-    ObjectType,
-    SessionStatus,
-)
+from exporter.platforms.dota2.wire import DOTA2_APPID, GcMsg, ObjectType, SessionStatus
 from exporter.platforms.steam.framing import NO_JOB, Header
-from exporter.platforms.steam.messages import Result
 from exporter.simulators.dota2 import wire
 from exporter.simulators.dota2.faults import Deed, Fault, Faults
+from exporter.simulators.dota2.orders import Orders, fine, no
 from exporter.simulators.dota2.policy import Policy, Style
 from exporter.simulators.dota2.records import (
-    STEAMID_BASE,
     Admitted,
     Changed,
     Dismissed,
+    InviteAnswered,
     Invited,
     Lobby,
     Notice,
     Refused,
-    Settings,
 )
 from exporter.simulators.dota2.sessions import Sessions
 from exporter.simulators.dota2.wire import Message
 from exporter.simulators.dota2.world import World
 from exporter.simulators.steam.games import SendToPlayer
-
-_ANSWERED_BY: Final[dict[int, GcMsg]] = {
-    GcMsg.LOBBY_JOIN: GcMsg.LOBBY_JOIN_RESPONSE,
-    GcMsg.LOBBY_DESTROY: GcMsg.LOBBY_DESTROY_RESPONSE,
-}
-_EMPTY: Final = pb.CMsgGCClientPing
 
 
 @dataclass(slots=True)
@@ -63,11 +44,11 @@ class Stats:
     refused: list[tuple[int, int, str]] = field(default_factory=list)
     """Steam id, message and reason of each order that the world refused."""
     violations: list[str] = field(default_factory=list)
-    """What clients sent that cannot be read."""
+    """What clients sent that cannot be read. A good client leaves this empty."""
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Asked:
     """One message of a player."""
 
     steamid: int
@@ -77,35 +58,24 @@ class Order:
 
 
 class Coordinator:
-    """One game coordinator: a `Game` of the simulated Steam. `world` is what it knows, `faults` what goes wrong."""
+    """One game coordinator: a `Game` of the simulated Steam.
+
+    `world` is what it knows, `sessions` who is connected, `faults` what goes wrong, `stats` what reached it. All of it
+    outlives stop, crash and start of the Steam simulator.
+    """
 
     def __init__(self, *, policy: Policy | None = None, style: Style | None = None, seed: int = 1) -> None:
         self.world = World(policy=policy, seed=seed)
+        self.sessions = Sessions(self.world, style or Style(), self._put)
         self.faults = Faults()
         self.stats = Stats()
-        self.sessions = Sessions(self.world, self._put)
-        self.style = style or Style()
+        # Assumption: offline is who has no session here and is nobody of the simulated people.
+        self._orders = Orders(self.world, lambda who: self.sessions.has(who) or who in self.world.names)
         self._send: SendToPlayer | None = None
-        self._version = 1
         self._held: list[tuple[int, Message]] | None = None
+        self._version = 1
         self._next_ping: float | None = None
         self.world.subscribe(self._hear)
-        self._orders: dict[int, tuple[type[Proto], Callable[[int, Proto, float], list[Message] | None]]] = {
-            GcMsg.LOBBY_CREATE: (pb.CMsgPracticeLobbyCreate, self._create),
-            GcMsg.LOBBY_SET_DETAILS: (pb.CMsgPracticeLobbySetDetails, self._set_details),
-            GcMsg.LOBBY_JOIN: (pb.CMsgPracticeLobbyJoin, self._join),
-            GcMsg.LOBBY_INVITE_RESPONSE: (pb.CMsgLobbyInviteResponse, self._invite_response),
-            GcMsg.LOBBY_SET_TEAM_SLOT: (pb.CMsgPracticeLobbySetTeamSlot, self._seat),
-            GcMsg.LOBBY_KICK: (pb.CMsgPracticeLobbyKick, self._kick),
-            GcMsg.LOBBY_KICK_FROM_TEAM: (pb.CMsgPracticeLobbyKickFromTeam, self._kick_from_team),
-            GcMsg.LOBBY_SHUFFLE: (_EMPTY, lambda who, _, now: self.world.shuffle(who, now)),
-            GcMsg.LOBBY_FLIP: (_EMPTY, lambda who, _, now: self.world.flip(who, now)),
-            GcMsg.LOBBY_LAUNCH: (_EMPTY, lambda who, _, now: self.world.launch(who, now)),
-            GcMsg.LOBBY_LEAVE: (_EMPTY, lambda who, _, now: self.world.leave(who, now)),
-            GcMsg.ABANDON_GAME: (_EMPTY, lambda who, _, now: self.world.abandon(who, now)),
-            GcMsg.LOBBY_DESTROY: (_EMPTY, lambda who, _, now: self.world.destroy(who, now)),
-            GcMsg.INVITE_TO_LOBBY: (pb.CMsgInviteToLobby, self._invite),
-        }
 
     @property
     def style(self) -> Style:
@@ -133,30 +103,28 @@ class Coordinator:
 
     def receive(self, steamid: int, msgtype: int, header: Header, body: bytes, now: float) -> None:
         self.stats.received[msgtype] += 1
-        order = Order(steamid, msgtype, header.jobid_source, body)
-        fault = self.faults.take(msgtype, steamid)
-        match fault:
+        asked = Asked(steamid, msgtype, header.jobid_source, body)
+        match self.faults.take(msgtype, steamid):
             case None:
-                self._carry_out(order, now)
-            case Fault(deed=Deed.SILENCE):
-                pass
-            case Fault(deed=Deed.REFUSE):
-                self._answer(order, [self._no(msgtype, fault.result)])
+                self._handle(asked, now)
+            case Fault(deed=Deed.REFUSE, result=result):
+                self._answer(asked, [no(msgtype, result, self.style)])
             case Fault(deed=Deed.PRETEND):
-                self._answer(order, [self._fine(msgtype)])
+                self._answer(asked, [fine(msgtype, self.style)])
             case Fault(deed=Deed.INSTEAD, message=message) if message is not None:
-                self._answer(order, [message])
+                self._answer(asked, [message])
             case Fault(deed=Deed.MUTE):
-                self._carry_out(order, now, mute=True)
-            case Fault(deed=Deed.DELAY):
-                self.world.timetable.at(now + fault.delay_s, lambda due: self._carry_out(order, due))
+                self._handle(asked, now, mute=True)
+            case Fault(deed=Deed.DELAY, delay_s=delay_s):
+                self.world.timetable.at(now + delay_s, lambda due: self._handle(asked, due))
+            case _:
+                pass  # silence
 
     def advance(self, now: float) -> None:
-        if self._next_ping is None:
+        if self._next_ping is None or now >= self._next_ping:
+            if self._next_ping is not None:
+                self.sessions.ping(self.sessions.open)
             self._next_ping = now + self.world.policy.ping_interval_s
-        elif now >= self._next_ping:
-            self._next_ping = now + self.world.policy.ping_interval_s
-            self.sessions.ping(self.sessions.open)
         self.world.advance(now)
 
     # what tests and scripts do to the whole
@@ -166,7 +134,7 @@ class Coordinator:
         self.sessions.go_down(status)
 
     def come_back(self) -> None:
-        """Serve again; whoever says hello gets a welcome, with its lobby."""
+        """Serve again: whoever says hello gets a welcome, with its lobby."""
         self.sessions.down = False
 
     def restart(self, *, lose_lobbies: bool = False) -> None:
@@ -180,148 +148,78 @@ class Coordinator:
         """Send a player whatever it is."""
         self._put(steamid, messages)
 
-    # orders
+    # messages
 
-    def _carry_out(self, order: Order, now: float, *, mute: bool = False) -> None:
-        steamid, number = order.steamid, order.number
-        if steamid not in self.sessions.players:
-            return  # it went while the order waited
-        if number == GcMsg.HELLO:
-            hello = self._read(order, pb.CMsgClientHello)
-            if isinstance(hello, pb.CMsgClientHello):
-                self.sessions.hello(steamid, hello, now)
-        elif not self.sessions.has(steamid):
-            self._put(steamid, [wire.connection_status(SessionStatus.NO_SESSION)])
-        elif number == GcMsg.PING_REQUEST:
-            self._answer(order, [Message(GcMsg.PING_RESPONSE, b"")])
-        elif number == GcMsg.PING_RESPONSE:
-            self.sessions.players[steamid].pongs += 1
-        elif number in self._orders:
-            self._obey(order, now, mute=mute)
-        else:
-            self.stats.ignored[number] += 1
+    def _handle(self, asked: Asked, now: float, *, mute: bool = False) -> None:
+        steamid, number = asked.steamid, asked.number
+        player = self.sessions.players.get(steamid)
+        if player is None:
+            return  # it went while its message waited
+        try:
+            if number == GcMsg.HELLO:
+                self.sessions.hello(player, pb.CMsgClientHello.FromString(asked.body), now)
+            elif not player.welcomed:
+                # Assumption: whatever else comes without a session is answered so.
+                self._put(steamid, [wire.connection_status(SessionStatus.NO_SESSION)])
+            elif number == GcMsg.PING_REQUEST:
+                self._answer(asked, [Message(GcMsg.PING_RESPONSE, b"")])
+            elif number == GcMsg.PING_RESPONSE:
+                player.pongs += 1
+            elif number == GcMsg.CACHE_REFRESH:
+                self._refresh(asked)
+            elif number in self._orders:
+                self._order(asked, now, mute=mute)
+            else:
+                self.stats.ignored[number] += 1
+        except DecodeError:
+            # Assumption: what cannot be read is dropped without a word.
+            self.stats.violations.append(f"message {number} from {steamid} cannot be read")
 
-    def _obey(self, order: Order, now: float, *, mute: bool) -> None:
-        kind, do = self._orders[order.number]
-        body = self._read(order, kind)
-        if body is None:
-            return
+    def _order(self, asked: Asked, now: float, *, mute: bool) -> None:
+        """Carry an order out; what it changed is held back until it is clear whether the answer goes first."""
         held: list[tuple[int, Message]] = []
         self._held = held
         try:
-            answers = do(order.steamid, body, now)
-            if answers is None:
-                answers = [self._fine(order.number)]
+            answers = self._orders.carry_out(asked.steamid, asked.number, asked.body, now, self.style)
         except Refused as refused:
-            self.stats.refused.append((order.steamid, order.number, str(refused)))
-            answers = [self._no(order.number, refused.result)]
+            self.stats.refused.append((asked.steamid, asked.number, str(refused)))
+            answers = [no(asked.number, refused.result, self.style)]
         finally:
             self._held = None
-        if self.style.answer_first and not mute:
-            self._answer(order, answers)
+        if mute:
+            answers = []
+        if self.style.answer_first:
+            self._answer(asked, answers)
         for steamid, message in held:
             self._put(steamid, [message])
-        if not self.style.answer_first and not mute:
-            self._answer(order, answers)
+        if not self.style.answer_first:
+            self._answer(asked, answers)
 
-    def _create(self, steamid: int, body: Proto, now: float) -> None:
-        assert isinstance(body, pb.CMsgPracticeLobbyCreate)  # noqa: S101  (the table says so)
-        self.world.create(steamid, wire.settings_of(body.lobby_details, Settings(), pass_key=body.pass_key), now)
+    def _refresh(self, asked: Asked) -> None:
+        """Give somebody its lobby again, whole (28)."""
+        wanted = pb.CMsgSOCacheSubscriptionRefresh.FromString(asked.body).owner_soid.id
+        lobby = self.world.lobby_of(asked.steamid)
+        if lobby is not None and wanted == lobby.lobby_id:
+            objects = wire.lobby_objects(lobby, self.style)
+            self._answer(asked, [wire.subscribed(wire.lobby_owner(lobby), self._next(), objects)])
 
-    def _set_details(self, steamid: int, body: Proto, now: float) -> None:
-        assert isinstance(body, pb.CMsgPracticeLobbySetDetails)  # noqa: S101
-        lobby = self.world.hosted_by(steamid)
-        if body.lobby_id not in {0, lobby.lobby_id}:
-            raise Refused(JoinResult.INVALID_LOBBY, "that is not its lobby")
-        self.world.set_details(steamid, wire.settings_of(body, lobby.settings), now)
-
-    def _join(self, steamid: int, body: Proto, now: float) -> None:
-        assert isinstance(body, pb.CMsgPracticeLobbyJoin)  # noqa: S101
-        self.world.join(self._lobby(body.lobby_id), steamid, now, body.pass_key)
-
-    def _invite_response(self, steamid: int, body: Proto, now: float) -> list[Message]:
-        assert isinstance(body, pb.CMsgLobbyInviteResponse)  # noqa: S101
-        lobby = self._lobby(body.lobby_id)
-        owner, data = (wire.OWNER_PLAYER, steamid), wire.invite_object(lobby, lobby.leader_id, "")
-        self._put(steamid, [wire.single(GcMsg.OBJECT_DESTROYED, owner, self._next(), ObjectType.LOBBY_INVITE, data)])
-        if not body.accept:
-            return []
-        # Assumption: who was invited needs no password.
-        self.world.join(lobby, steamid, now, lobby.settings.pass_key)
-        return [self._fine(GcMsg.LOBBY_JOIN)]
-
-    def _invite(self, steamid: int, body: Proto, now: float) -> list[Message]:
-        assert isinstance(body, pb.CMsgInviteToLobby)  # noqa: S101
-        lobby = self.world.invite(steamid, body.steam_id, now)
-        # Assumption: offline is who has no session here and is nobody of the simulated people.
-        known = self.sessions.has(body.steam_id) or body.steam_id in self.world.names
-        return [wire.invitation_created(lobby, body.steam_id, offline=not known)]
-
-    def _seat(self, steamid: int, body: Proto, now: float) -> None:
-        assert isinstance(body, pb.CMsgPracticeLobbySetTeamSlot)  # noqa: S101
-        self.world.seat(steamid, body.team, body.slot, now)
-
-    def _kick(self, steamid: int, body: Proto, now: float) -> None:
-        assert isinstance(body, pb.CMsgPracticeLobbyKick)  # noqa: S101
-        self.world.kick(steamid, STEAMID_BASE + body.account_id, now)
-
-    def _kick_from_team(self, steamid: int, body: Proto, now: float) -> None:
-        assert isinstance(body, pb.CMsgPracticeLobbyKickFromTeam)  # noqa: S101
-        self.world.kick_from_team(steamid, STEAMID_BASE + body.account_id, now)
-
-    def _lobby(self, lobby_id: int) -> Lobby:
-        lobby = self.world.lobbies.get(lobby_id)
-        if lobby is None:
-            raise Refused(JoinResult.INVALID_LOBBY, "there is no such lobby")
-        return lobby
-
-    def _read(self, order: Order, kind: type[Proto]) -> Proto | None:
-        body = kind()
-        try:
-            body.ParseFromString(order.body)
-        except DecodeError:
-            # Assumption: what cannot be read is dropped without a word.
-            self.stats.violations.append(f"{order.number} from {order.steamid} cannot be read as {kind.__name__}")
-            return None
-        return body
-
-    # answers
-
-    def _fine(self, number: int) -> Message:
-        if self.style.generic_results and number not in _ANSWERED_BY:
-            return wire.result(GcMsg.LOBBY_RESPONSE, Result.OK)
-        return wire.result(_ANSWERED_BY.get(number, GcMsg.LOBBY_RESPONSE), JoinResult.SUCCESS)
-
-    def _no(self, number: int, result: int) -> Message:
-        if number == GcMsg.LOBBY_DESTROY:
-            return wire.result(GcMsg.LOBBY_DESTROY_RESPONSE, DestroyResult.ACCESS_DENIED)
-        if number == GcMsg.LOBBY_JOIN or (number == GcMsg.LOBBY_CREATE and self.style.generic_results):
-            return wire.result(GcMsg.LOBBY_JOIN_RESPONSE, result)
-        return wire.result(GcMsg.LOBBY_RESPONSE, Result.FAIL if self.style.generic_results else result)
-
-    def _answer(self, order: Order, messages: Iterable[Message]) -> None:
-        header = Header(jobid_target=order.job) if order.job != NO_JOB else Header()
+    def _answer(self, asked: Asked, messages: Iterable[Message]) -> None:
+        header = Header(jobid_target=asked.job) if asked.job != NO_JOB else Header()
         for message in messages:
-            self._deliver(order.steamid, message, header)
+            self._deliver(asked.steamid, message, header)
 
     # objects
 
     def _hear(self, notice: Notice) -> None:
         match notice:
             case Admitted(lobby=lobby, steamid=steamid):
-                if self.sessions.has(steamid):
-                    self._put(steamid, wire.opened(lobby, self._next(), self.style))
+                self._tell(steamid, lambda: wire.opened(lobby, self._next(), self.style))
+            case Dismissed(lobby=lobby, steamid=steamid):
+                self._tell(steamid, lambda: [wire.unsubscribed(wire.lobby_owner(lobby))])
             case Changed(lobby=lobby, people=people):
                 self._update(lobby, people=people)
-            case Dismissed(lobby=lobby, steamid=steamid):
-                if self.sessions.has(steamid):
-                    self._put(steamid, [wire.unsubscribed(wire.lobby_owner(lobby))])
-            case Invited(lobby=lobby, sender=sender, steamid=steamid):
-                if self.sessions.has(steamid):
-                    owner = wire.OWNER_PLAYER, steamid
-                    data = wire.invite_object(lobby, sender, self.world.name_of(sender))
-                    made = wire.single(GcMsg.OBJECT_CREATED, owner, self._next(), ObjectType.LOBBY_INVITE, data)
-                    self._put(steamid, [made])
+            case Invited(steamid=steamid) | InviteAnswered(steamid=steamid):
+                self._tell(steamid, lambda: [self._invite(notice)])
 
     def _update(self, lobby: Lobby, *, people: bool) -> None:
         listeners = [each.steamid for each in lobby.members if self.sessions.has(each.steamid)]
@@ -330,6 +228,15 @@ class Coordinator:
             messages = wire.updated(wire.lobby_owner(lobby), self._next(), objects, self.style)
             for steamid in listeners:
                 self._put(steamid, messages)
+
+    def _invite(self, notice: Invited | InviteAnswered) -> Message:
+        number = GcMsg.OBJECT_CREATED if isinstance(notice, Invited) else GcMsg.OBJECT_DESTROYED
+        data = wire.invite_object(notice.lobby, notice.sender, self.world.name_of(notice.sender))
+        return wire.single(number, (wire.OWNER_PLAYER, notice.steamid), self._next(), ObjectType.LOBBY_INVITE, data)
+
+    def _tell(self, steamid: int, messages: Callable[[], Iterable[Message]]) -> None:
+        if self.sessions.has(steamid):
+            self._put(steamid, messages())
 
     def _next(self) -> int:
         self._version += 1

@@ -14,6 +14,7 @@ from exporter.simulators.dota2.records import (
     Admitted,
     Changed,
     Dismissed,
+    InviteAnswered,
     Invited,
     Lobby,
     Member,
@@ -36,6 +37,8 @@ class Lobbies:
         self.lobbies: dict[int, Lobby] = {}
         self.names: dict[int, str] = {}
         """Persona names by Steam id."""
+        self.invites: dict[tuple[int, int], int] = {}
+        """Who invited, by lobby and by who was invited."""
         self._of: dict[int, Lobby] = {}
         self._random = random.Random(seed)  # noqa: S311  (a play, not a secret)
         self._subscribers: list[Callable[[Notice], None]] = []
@@ -96,8 +99,18 @@ class Lobbies:
         lobby = self._of.get(sender)
         if lobby is None:
             raise Refused(JoinResult.INVALID_LOBBY, "it is in no lobby")
+        self.invites[lobby.lobby_id, steamid] = sender
         self._tell(Invited(lobby, sender, steamid))
         return lobby
+
+    def answer_invite(self, lobby: Lobby, steamid: int, now: float, *, accept: bool) -> None:
+        """Say yes or no to an invitation. Assumption: who was invited needs no password."""
+        sender = self.invites.pop((lobby.lobby_id, steamid), None)
+        if sender is None:
+            raise Refused(JoinResult.ACCESS_DENIED, "it was not invited")
+        self._tell(InviteAnswered(lobby, sender, steamid))
+        if accept:
+            self.join(lobby, steamid, now, lobby.settings.pass_key)
 
     # places
 
@@ -182,10 +195,9 @@ class Lobbies:
 
     def close(self, lobby: Lobby, now: float) -> None:  # noqa: ARG002
         """Dismiss everybody: nothing of the lobby is left."""
-        lobby.over = True
-        self.lobbies.pop(lobby.lobby_id, None)
-        for each in lobby.members:
-            del self._of[each.steamid]
+        members = lobby.members
+        self.forget(lobby)
+        for each in members:
             self._tell(Dismissed(lobby, each.steamid))
 
     def forget(self, lobby: Lobby) -> None:
@@ -194,6 +206,7 @@ class Lobbies:
         del self.lobbies[lobby.lobby_id]
         for each in lobby.members:
             del self._of[each.steamid]
+        self.invites = {key: sender for key, sender in self.invites.items() if key[0] != lobby.lobby_id}
 
     def name_of(self, steamid: int) -> str:
         """Return somebody's persona name."""

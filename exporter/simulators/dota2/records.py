@@ -149,4 +149,13 @@ class Invited:
     steamid: int
 
 
-Notice = Admitted | Changed | Dismissed | Invited
+@dataclass(frozen=True, slots=True)
+class InviteAnswered:
+    """Somebody said yes or no to an invitation."""
+
+    lobby: Lobby
+    sender: int
+    steamid: int
+
+
+Notice = Admitted | Changed | Dismissed | Invited | InviteAnswered

@@ -26,10 +26,10 @@ class Player:
 class Sessions:
     """All players. `send` takes a Steam id and the messages for it."""
 
-    def __init__(self, lobbies: Lobbies, send: Callable[[int, Iterable[Message]], None]) -> None:
+    def __init__(self, lobbies: Lobbies, style: Style, send: Callable[[int, Iterable[Message]], None]) -> None:
         self.players: dict[int, Player] = {}
         self.down = False
-        self.style = Style()
+        self.style = style
         self._lobbies = lobbies
         self._send = send
 
@@ -56,19 +56,18 @@ class Sessions:
         """Return who waits for a session, in order."""
         return [each.steamid for each in self.players.values() if each.queued_until is not None]
 
-    def hello(self, steamid: int, hello: pb.CMsgClientHello, now: float) -> None:
+    def hello(self, player: Player, hello: pb.CMsgClientHello, now: float) -> None:
         """Answer a hello: with the welcome, with a place in the queue, or with nothing to be had.
 
         Assumption: a hello within a session is answered with a welcome again, and one without the right
         client_session_need is not heard.
         """
-        player = self.players[steamid]
         player.hellos += 1
         wait_s = self._lobbies.policy.queue_wait_s
         if hello.client_session_need != CLIENT_SESSION_NEED:
             return
         if self.down:
-            self._send(steamid, [wire.connection_status(SessionStatus.NO_SESSION)])
+            self._send(player.steamid, [wire.connection_status(SessionStatus.NO_SESSION)])
         elif player.queued_until is not None:
             self._tell_place(player, now)
         elif wait_s and not player.welcomed:

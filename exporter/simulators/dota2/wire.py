@@ -5,7 +5,7 @@ one may look this way or that, is the `Style`.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Final
 
 from exporter.platforms.dota2.proto import dota2_pb2 as pb
@@ -27,7 +27,7 @@ Objects = list[tuple[int, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message of the coordinator, not yet in an envelope. Job 0 stands for none."""
+    """A message of the coordinator, not yet in an envelope."""
 
     number: int
     body: bytes
@@ -205,11 +205,10 @@ def invitation_created(lobby: Lobby, steamid: int, *, offline: bool) -> Message:
     return Message(GcMsg.INVITATION_CREATED, said.SerializeToString())
 
 
-def settings_of(said: pb.CMsgPracticeLobbySetDetails, before: Settings, **more: str) -> Settings:
+def settings_of(said: pb.CMsgPracticeLobbySetDetails, before: Settings) -> Settings:
     """Return the settings after such a message. Assumption: what it leaves out stays as it was."""
     given = {each.name: getattr(said, each.name) for each in fields(Settings) if said.HasField(each.name)}
-    known = {each.name: getattr(before, each.name) for each in fields(Settings)}
-    return Settings(**(known | more | given))
+    return replace(before, **given)
 
 
 # --- bytes ---

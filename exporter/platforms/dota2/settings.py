@@ -24,6 +24,8 @@ from exporter.platforms.dota2.proto import dota2_pb2 as pb
 MOST_NAME_CHARS: Final = 100
 MOST_PASSWORD_CHARS: Final = 50
 MOST_SEATED: Final = 10
+FIRST_STEAM_ID: Final = 0x0110000100000000
+LAST_STEAM_ID: Final = FIRST_STEAM_ID + 2**32 - 1
 
 Expected = int | Collection[int] | None
 """Who has to sit on a team before a lobby is ready: how many, or which 64-bit Steam ids; None if nobody said."""
@@ -102,20 +104,34 @@ def lobby_settings(given: Mapping[str, object]) -> LobbySettings:
     return LobbySettings(**_checked(given))  # type: ignore[arg-type]
 
 
-def check_expected(expected: Expected) -> Expected:
+def check_expected(given: Expected) -> Expected:
     """Return who is expected, as a number or a frozen set; raises OrderRefused."""
-    if expected is None or isinstance(expected, bool):
-        if expected is None:
-            return None
-        raise OrderRefused("expected_players: give a number of players or a list of Steam ids")
-    if isinstance(expected, int):
-        if not 1 <= expected <= MOST_SEATED:
-            raise OrderRefused(f"expected_players: must be 1 to {MOST_SEATED}")
-        return expected
-    ids = frozenset(expected)
-    if not 1 <= len(ids) <= MOST_SEATED or not all(isinstance(each, int) and each > 0 for each in ids):
-        raise OrderRefused(f"expected_players: give 1 to {MOST_SEATED} Steam ids, as numbers")
+    if given is None:
+        return None
+    if isinstance(given, int):
+        if isinstance(given, bool) or not 1 <= given <= MOST_SEATED:
+            raise OrderRefused(f"expected_players: must be 1 to {MOST_SEATED} players, or a list of their Steam ids")
+        return given
+    ids = frozenset(given)
+    if not 1 <= len(ids) <= MOST_SEATED:
+        raise OrderRefused(f"expected_players: give 1 to {MOST_SEATED} Steam ids")
+    for each in ids:
+        check_steam_id("expected_players", each)
     return ids
+
+
+def check_steam_id(what: str, given: object) -> int:
+    """Return a 64-bit Steam id of a person; raises OrderRefused."""
+    if not isinstance(given, int) or not FIRST_STEAM_ID < given <= LAST_STEAM_ID:
+        raise OrderRefused(f"{what}: {str(given)[:30]!r} is no 64-bit Steam id, such as 76561197960287930")
+    return given
+
+
+def check_account_id(given: object) -> int:
+    """Return a 32-bit account id; raises OrderRefused."""
+    if not isinstance(given, int) or isinstance(given, bool) or not 0 < given < 2**32:
+        raise OrderRefused(f"account_id: {str(given)[:30]!r} is no account id: it is the lower half of a Steam id")
+    return given
 
 
 _CHOICES: Final[Mapping[str, Choices]] = {

@@ -142,6 +142,8 @@ class SteamSimulator:
             await self._clock.sleep(self._tick_s)
             if self._scenario is not None:
                 self._scenario.advance(self._clock.now())
+            for game in self._games.values():
+                game.advance(self._clock.now())
             for cm in self.cms:
                 cm.drop_silent()
 

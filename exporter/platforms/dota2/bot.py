@@ -278,7 +278,9 @@ class Dota2Bot:
         reason = _create_failure(error)
         text = str(error) or "the order was cancelled"
         context.report(ev.LobbyCreateFailed(context.name, context.clock.now(), reason, text))
-        context.log.warning("no lobby was created", reason=str(reason), error=text)
+        # Whoever gave the order is told of a refusal; anything else should not happen.
+        log = context.log.info if isinstance(error, OrderRefused) else context.log.warning
+        log("no lobby was created", reason=str(reason), error=text)
 
     # the connection
 

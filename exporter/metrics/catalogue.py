@@ -253,7 +253,7 @@ _RACE_GROUP = Group(
 )
 _LOBBY_GROUP = Group(
     "Lobbies in Dota 2",
-    "Only for fleets with Dota 2 bots. A lobby that its bot cannot see for now counts in the state in which it was seen "
+    "Only for fleets with Dota 2 bots. A lobby that its bot cannot see now counts in the state in which it was seen "
     "last; a finished one counts for ten minutes more.",
     (
         _gauge("bot_lobbies", "Lobbies by their state.", _PLATFORM, _LOBBY_STATE, platforms=_DOTA2),

@@ -13,7 +13,6 @@ from exporter.process import ProcessState
 from exporter.stats import BotStats, Histogram, HttpStats, LogonStats, LoopStats
 from exporter.store import StatusStore
 
-
 _LOBBIES = FAMILIES["bot_lobbies"]
 
 

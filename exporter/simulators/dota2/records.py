@@ -92,6 +92,7 @@ class Lobby:
     duration_s: float = 0.0
     launch_number: int = 0
     """Which launch of the coordinator its game came of; 0 without a game."""
+    times_launched: int = 0
     plan: Plan = Plan()
     over: bool = False
     """Set once everybody has been dismissed."""

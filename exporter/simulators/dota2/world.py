@@ -52,6 +52,7 @@ class World(Lobbies):
             raise Refused(JoinResult.INVALID_LOBBY, "nobody would play")
         self._launched += 1
         lobby.launch_number = number = self._launched
+        lobby.times_launched += 1
         lobby.plan = self.plan(lobby)
         lobby.phase, lobby.match_id = Phase.SERVER_SETUP, _FIRST_MATCH + number
         self._tell(Changed(lobby))

@@ -183,6 +183,7 @@ async def application(
             metrics=exposition,
             stats=http,
             clock=clock,
+            lobbies_created=lambda: counters.lobbies_created,
             logons=logons,
         )
         await web.start()

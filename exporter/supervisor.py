@@ -97,7 +97,7 @@ class Supervisor:
         """Stop a bot and take it out of the fleet."""
         async with self._order(name) as unit:
             await self._end(unit, DisconnectReason.RELOAD)
-            self._forget_races(name)
+            self._forget_work(name)
             self._store.apply(ev.BotRemoved(name, self._clock.now()))
             del self._units[name]
             del self.stats[name]
@@ -115,7 +115,7 @@ class Supervisor:
         async with self._order(name) as unit:
             if unit.task is not None:
                 await self._cancel(unit)
-                self._forget_races(name)
+                self._forget_work(name)
                 self._store.apply(ev.BotStopped(name, self._clock.now()))
                 self._log.info("bot stopped by an operator", bot=name)
 
@@ -170,8 +170,10 @@ class Supervisor:
             await asyncio.wait({unit.task})
             unit.task = None
 
-    def _forget_races(self, name: str) -> None:
-        """What nobody watches any more is not shown as if it were known."""
+    def _forget_work(self, name: str) -> None:
+        """What nobody watches any more, races or lobbies, is not shown as if it were known."""
+        for lobby in [each for each in self._store.lobbies.values() if each.bot == name]:
+            self._store.apply(ev.LobbyForgotten(name, self._clock.now(), lobby.key))
         record = self._store.bots.get(name)
         for race in record.races if record is not None else ():
             self._store.apply(ev.RaceForgotten(name, self._clock.now(), race))

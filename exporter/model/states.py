@@ -73,6 +73,8 @@ def lobby_expects(before: LobbyState, after: LobbyState) -> bool:
     return before is after or after is LobbyState.FINISHED or (before, after) in _LOBBY_MOVES
 
 
+UNKNOWN_OUTCOME = "unknown"
+NO_MATCH = "no_match"
 LOBBY_OUTCOMES = (
     "radiant",
     "dire",
@@ -85,8 +87,8 @@ LOBBY_OUTCOMES = (
     "never_started",
     "cancelled",
     "suspicious",
-    "no_match",
-    "unknown",
+    NO_MATCH,
+    UNKNOWN_OUTCOME,
 )
 """How a lobby can end: the game's own outcomes, `no_match` for one that was closed without a match, and `unknown`."""
 

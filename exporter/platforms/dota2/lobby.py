@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Final
 
-from exporter.model.states import LobbyState
+from exporter.model.states import NO_MATCH, UNKNOWN_OUTCOME, LobbyState
 from exporter.model.status import LobbyPlayer, LobbyRecord
 from exporter.platforms.dota2.choices import MODES, REGIONS
 from exporter.platforms.dota2.proto import dota2_pb2 as pb
@@ -20,9 +20,6 @@ RADIANT: Final = "radiant"
 DIRE: Final = "dire"
 SPECTATOR: Final = "spectator"
 UNASSIGNED: Final = "unassigned"
-
-UNKNOWN_OUTCOME: Final = "unknown"
-NO_MATCH: Final = "no_match"
 
 Note = Callable[[str], None]
 """Told the kind of what the coordinator should not have sent."""

@@ -61,8 +61,8 @@ def launch(lobby: pb.CSODOTALobby) -> Order:
 
 
 def check_running(lobby: pb.CSODOTALobby) -> None:
-    """Raise OrderRefused unless a game runs."""
-    if lobby.state != Phase.RUN:
+    """Raise OrderRefused unless a game runs, or is being set up."""
+    if lobby.state in (Phase.UI, Phase.POST_GAME):
         raise OrderRefused("no game runs in this lobby: leave it instead")
 
 

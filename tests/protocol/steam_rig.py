@@ -1,4 +1,4 @@
-"""A simulated Steam with its Dota 2 coordinator, a real store and supervisor, and Dota 2 bots between them, over real sockets.
+"""A simulated Steam with a Dota 2 coordinator, a real store and supervisor, and bots between them, over real sockets.
 
 Time stands still unless a test moves it: `clock` is ours, `steam_clock` is Steam's.
 """
@@ -53,7 +53,7 @@ class Rig:
         self.coordinator = coordinator or Coordinator()
         self.timing = timing or Dota2Timing(greet_s=0.0)
         self.draining = False
-        self.simulator = SteamSimulator(self.world, clock=self.steam_clock, games=[self.coordinator])
+        self.use_simulator(clock=self.steam_clock)
         self.unexpected: list[ev.Change] = []
         self.hidden: set[str] = set()
         self.events: list[ev.Event] = []
@@ -63,6 +63,10 @@ class Rig:
         self.store.subscribe(lambda change: self.events.append(change.event))
         self.data_dir = data_dir
         self._stack = stack
+
+    def use_simulator(self, **options: Any) -> None:
+        """Put another simulator of the same Steam, not yet running, in the place of the present one."""
+        self.simulator = SteamSimulator(self.world, games=[self.coordinator], **options)
 
     async def open(self, *, tls: ssl.SSLContext | None = None, clock: Clock | None = None, **config: Any) -> None:
         """Open our side; the simulator must run. Without other settings it is given the simulator's CMs."""

@@ -184,6 +184,8 @@ class Coordinator:
             return []
         try:
             frame = decode_frame(payload)
+            if not frame.protobuf:
+                raise Malformed("frame", "the payload is of an older kind than its message")
             return self._sorted(msgtype & ~PROTOBUF_BIT, frame, now)
         except Malformed:
             self._odd("gc_frame")

@@ -59,7 +59,10 @@ def owner(owner_id: int = LOBBY_ID) -> pb.CMsgSOIDOwner:
 
 def objects(*messages: Message) -> list[tuple[int, bytes]]:
     """Return shared objects with their types."""
-    kinds: dict[type[Message], int] = {pb.CSODOTALobby: ObjectType.LOBBY, pb.CSODOTAStaticLobby: ObjectType.STATIC_LOBBY}
+    kinds: dict[type[Message], int] = {
+        pb.CSODOTALobby: ObjectType.LOBBY,
+        pb.CSODOTAStaticLobby: ObjectType.STATIC_LOBBY,
+    }
     return [(kinds[type(each)], each.SerializeToString()) for each in messages]
 
 

@@ -278,7 +278,9 @@ class Dota2Bot:
         reason = _create_failure(error)
         text = str(error) or "the order was cancelled"
         context.report(ev.LobbyCreateFailed(context.name, context.clock.now(), reason, text))
-        context.log.warning("no lobby was created", reason=str(reason), error=text)
+        # Whoever gave the order is told why; what is in doubt is also the operator's business.
+        log = context.log.warning if isinstance(error, OrderInDoubt) else context.log.info
+        log("no lobby was created", reason=str(reason), error=text)
 
     # the connection
 
@@ -417,9 +419,10 @@ class Dota2Bot:
         known = self._hosting.record
         fresh = known is None or known.lobby_id != lobby.lobby_id
         unwanted = fresh and self._hosting.unwanted(lobby, now)
-        if fresh and self._desk.creating and not unwanted:
-            self._created(lobby, now)
+        ordered = fresh and self._desk.creating and not unwanted
         self._hosting.seen(lobby, static, steam.steamid, now)
+        if ordered:
+            self._created(lobby, now)  # only now, or it would be forgotten who is expected
         if unwanted:
             self._context.log.warning("a lobby came later than its order waited: destroying it", lobby=lobby.lobby_id)
             self._dispose()

@@ -76,7 +76,7 @@ class Fixtures:
             players=players,
             # The third game fails always, so that everybody who looks gets to see it.
             failed_loads=1 if number == 3 or rng.random() < _LOAD_FAILS else 0,
-            game_s=round(rng.uniform(25.0, 55.0), 1),
+            game_s=round(rng.uniform(16.0, 45.0), 1),
             outcome=rng.choice((Outcome.RADIANT, Outcome.DIRE)),
             has_leaver=rng.random() < _LEAVER,
         )

@@ -22,14 +22,15 @@ UNLUCKY: Final = "demo-bot-7"
 
 
 class Scenario:
-    """A coordinator and whoever plays there."""
+    """A coordinator that knows the accounts by name, and on which nothing happens by itself."""
 
-    def __init__(self, coordinator: Coordinator) -> None:
-        self.coordinator = coordinator
+    def __init__(self, accounts: Mapping[str, Account], *, policy: Policy | None = None, seed: int = 1) -> None:
+        self.coordinator = Coordinator(policy=policy, seed=seed)
+        self.coordinator.world.names.update({account.steamid: account.username for account in accounts.values()})
 
-    def league(  # a scenario in which nobody orders lobbies has no use for any of this
+    def league(
         self,
-        bots: Mapping[str, int],  # noqa: ARG002
+        bots: Mapping[str, int],  # noqa: ARG002  (a scenario in which nobody orders lobbies has no use for any of this)
         orders: LeagueOrders,  # noqa: ARG002
         clock: Clock,  # noqa: ARG002
         log: FilteringBoundLogger,  # noqa: ARG002
@@ -46,11 +47,10 @@ class Demo(Scenario):
     """
 
     def __init__(self, accounts: Mapping[str, Account], seed: int = 1) -> None:
-        super().__init__(Coordinator(policy=Policy(load_limit_s=_LOAD_LIMIT_S), seed=seed))
+        super().__init__(accounts, policy=Policy(load_limit_s=_LOAD_LIMIT_S), seed=seed)
         self._random = random.Random(seed)  # noqa: S311  (a play, not a secret)
         self._fixtures = Fixtures(self._random)
         world, faults = self.coordinator.world, self.coordinator.faults
-        world.names.update({account.steamid: name for name, account in accounts.items()})
         self.crowd = Crowd(world, self._fixtures, self._random)
         if UNLUCKY in accounts:
             faults.refuse(GcMsg.LOBBY_CREATE, JoinResult.BUSY, times=_REFUSALS, steamid=accounts[UNLUCKY].steamid)
@@ -69,4 +69,4 @@ class Demo(Scenario):
         )
 
 
-SCENARIOS: Final[dict[str, Callable[[Mapping[str, Account]], Scenario]]] = {"demo": Demo}
+SCENARIOS: Final[dict[str, Callable[[Mapping[str, Account]], Scenario]]] = {"demo": Demo, "quiet": Scenario}

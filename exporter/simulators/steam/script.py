@@ -46,4 +46,5 @@ class MakeScenario(Protocol):
     def __call__(self, now: float, seed: int = 1) -> Scenario: ...
 
 
-SCENARIOS: dict[str, MakeScenario] = {"demo": demo}
+SCENARIOS: dict[str, MakeScenario] = {"demo": demo, "quiet": demo}
+"""Both are one Steam: they differ in what goes on at the coordinators of games."""

@@ -97,7 +97,7 @@ def reduce_bot(record: BotRecord | None, event: ev.Event) -> BotRecord | None:  
             return _verdict(_offline(record, event.at), event.at, BotStatus.UNKNOWN)
         case ev.TokenIssued(expires_at=expires_at):
             return replace(record, token_expires_at=expires_at)
-        case ev.ActivitySeen() | ev.RaceCreated() | ev.LobbyCreated():
+        case ev.ActivitySeen() | ev.RaceCreated() | ev.LobbyCreated() | ev.LobbyCreateFailed():
             return replace(record, last_activity=event.at)
         case ev.RaceUpdated(race=race):
             races = record.races if race in record.races else (*record.races, race)
@@ -108,7 +108,7 @@ def reduce_bot(record: BotRecord | None, event: ev.Event) -> BotRecord | None:  
             return _hosting(record, lobby, event.at)
         case ev.LobbyForgotten(key=key):
             return _hosting_no_more(record, key)
-        case ev.RoomConnected() | ev.RoomDisconnected() | ev.LobbyCreateFailed():
+        case ev.RoomConnected() | ev.RoomDisconnected():
             return record
         case _:
             assert_never(event)

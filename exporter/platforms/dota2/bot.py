@@ -274,7 +274,7 @@ class Dota2Bot:
                 self._dispose()
                 self._alarm.set(now)
             return
-        self._hosting.create_ended(settings, now, unwanted=not isinstance(error, OrderRefused))
+        self._hosting.not_created(settings, now, unwanted=not isinstance(error, OrderRefused))
         reason = _create_failure(error)
         text = str(error) or "the order was cancelled"
         context.report(ev.LobbyCreateFailed(context.name, context.clock.now(), reason, text))
@@ -432,7 +432,7 @@ class Dota2Bot:
     def _created(self, lobby: pb.CSODOTALobby, now: float) -> None:
         context = self._context
         self._desk.created()
-        self._hosting.create_ended(requests.settings_of(lobby), now)
+        self._hosting.created()
         took_s = max(0.0, now - self._create_began)
         context.report(ev.LobbyCreated(context.name, context.clock.now(), lobby.lobby_id, took_s))
         context.log.info("lobby created", lobby=lobby.lobby_id)

@@ -49,6 +49,7 @@ class Hosting:
         self._timing = timing
         self._leave = leave
         self._expected: Expected = None
+        self._expected_next: Expected = None
         self._over: dict[str, float] = {}
         self._unwanted: list[tuple[LobbySettings, float]] = []
         self._creating: LobbyRecord | None = None
@@ -95,8 +96,8 @@ class Hosting:
         fresh = before is None
         if fresh and self.record is not None:
             self.gone(now)
-        if fresh and self._creating is None:
-            self._expected = None
+        if fresh:
+            self._expected, self._expected_next = self._expected_next, None
         self._adopt_by = None
         self._lobby = lobby
         record = lobby_record(
@@ -140,18 +141,19 @@ class Hosting:
 
     def create_began(self, settings: LobbySettings, expected: Expected) -> None:
         """A lobby was asked for."""
-        self._expected = expected
+        self._expected_next = expected
         self._creating = creating_record(settings, bot=self._context.name, at=self._context.clock.now())
         self._report_lobby(self._creating)
 
-    def create_ended(self, settings: LobbySettings, now: float, *, unwanted: bool = False) -> None:
-        """It is there, was refused, or takes too long: then it is not wanted when it comes."""
-        if self._creating is None:
-            return
+    def created(self) -> None:
+        """The lobby that was asked for is there, and is seen next."""
         self._creating = None
-        if self.record is None:
-            self._expected = None
         self._context.report(ev.LobbyForgotten(self._context.name, self._context.clock.now(), self._context.name))
+
+    def not_created(self, settings: LobbySettings, now: float, *, unwanted: bool) -> None:
+        """It was refused, or takes too long: then it is `unwanted` when it comes."""
+        self.created()
+        self._expected_next = None
         if unwanted:
             self._unwanted.append((settings, now + _UNWANTED_S))
 

@@ -58,8 +58,9 @@ class TestSession:
         desk.gc.tick(105.5)
         assert desk.numbers() == [4006]
         assert desk.get(welcome(), now=106.0) == [SessionBegan(with_lobby=False)]
-        assert desk.gc.next_deadline is None
         assert (desk.gc.version, desk.gc.welcomed) == (6123, True)
+        desk.gc.tick(1e9)
+        assert desk.numbers() == []
 
     @pytest.mark.parametrize("lost", [each for each in SessionStatus if each is not SessionStatus.HAVE_SESSION])
     def test_every_status_but_one_ends_the_session_and_hellos_go_on(self, lost: SessionStatus) -> None:

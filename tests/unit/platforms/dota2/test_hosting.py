@@ -40,14 +40,27 @@ def test_a_lobby_that_is_asked_for_is_shown_and_keeps_its_bot_from_other_work() 
     (record,) = scene.lobbies
     assert (record.key, record.state, record.lobby_id) == ("alice", LobbyState.CREATING, None)
     assert (scene.bot.creating_lobby, scene.bot.busy, scene.bot.ready) == (True, True, False)
-    scene.hosting.create_ended(SETTINGS, 1.0)
+    scene.hosting.not_created(SETTINGS, 1.0, unwanted=False)
     assert (scene.lobbies, scene.bot.creating_lobby) == ([], False)
+
+
+def test_who_is_expected_holds_for_the_lobby_that_was_asked_for_and_for_no_other() -> None:
+    scene, ann = Scene(), gc.Person(gc.BASE + 10, Team.RADIANT, 1)
+    scene.hosting.create_began(SETTINGS, 1)
+    scene.hosting.created()
+    assert scene.see().state is LobbyState.WAITING
+    assert scene.see(gc.HOST, ann).state is LobbyState.READY
+    scene.hosting.out_of_sight()
+    assert scene.see(gc.HOST, ann).state is LobbyState.READY
+    scene.play(*gc.unsubscribed(), 20.0)
+    assert scene.see(gc.HOST, ann, lobby_id=8).state is LobbyState.WAITING
+    scene.hosting.create_began(SETTINGS, 1)
+    scene.hosting.not_created(SETTINGS, 21.0, unwanted=True)
+    assert scene.see(gc.HOST, ann, lobby_id=9).state is LobbyState.WAITING
 
 
 def test_a_session_that_ends_and_one_that_brings_it_again() -> None:
     scene = Scene()
-    scene.hosting.create_began(SETTINGS, 1)
-    scene.hosting.create_ended(SETTINGS, 1.0)
     scene.see()
     scene.hosting.out_of_sight()
     (record,) = scene.lobbies
@@ -148,7 +161,6 @@ def test_the_bot_moves_to_the_pool_once_and_shows_when_that_is_ignored() -> None
     assert not scene.hosting.must_move(11.0)
     assert scene.hosting.next_deadline == 15.0
     scene.hosting.tick(15.0)
-    assert scene.hosting.next_deadline is None
     assert not scene.hosting.must_move(16.0)
     assert scene.lobbies[0].bot_team == "radiant"
 
@@ -162,7 +174,7 @@ def test_the_bot_does_not_move_during_a_game() -> None:
 def test_a_lobby_that_comes_too_late_is_known_by_name_and_password() -> None:
     scene = Scene()
     scene.hosting.create_began(SETTINGS, None)
-    scene.hosting.create_ended(SETTINGS, 1.0, unwanted=True)
+    scene.hosting.not_created(SETTINGS, 1.0, unwanted=True)
     assert not scene.hosting.unwanted(gc.lobby(game_name="another"), 2.0)
     assert not scene.hosting.unwanted(gc.lobby(pass_key="another"), 2.0)
     assert scene.hosting.unwanted(gc.lobby(), 2.0)

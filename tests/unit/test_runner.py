@@ -249,3 +249,23 @@ async def test_cancelling_leaves_no_task_behind() -> None:
     async with Bench(hangs).running():
         pass
     assert asyncio.all_tasks() == before
+
+
+async def test_a_proof_that_was_withdrawn_does_not_expire_as_well() -> None:
+    async def loses_its_service(bot: ScriptedBot) -> NoReturn:
+        bot.prove(valid_s=90)
+        bot.report(ev.ServiceLost("alpha", bot.clock.now(), FailureReason.GC_DOWN, "the coordinator is away"))
+        await bot.clock.sleep(300)
+        bot.prove(valid_s=90)
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with Bench(loses_its_service).running() as bench:
+        assert bench.record.status_reason == "gc_down"
+        await bench.clock.advance(200)
+        assert not any(isinstance(each, ev.ProofExpired) for each in bench.facts)
+        assert bench.record.status_reason == "gc_down"
+        await bench.clock.advance(100)
+        assert bench.record.healthy
+        await bench.clock.advance(91)
+        assert bench.record.status_reason == "timeout"

@@ -90,7 +90,7 @@ class Dota2Bot:
         self._create_began = 0.0
         # Of the present connection:
         self._steam: SteamOnline | None = None
-        self._gc = self._coordinator()
+        self._gc = self._coordinator(0)
         self._alarm: Alarm | None = None
         self._state: str | None = None
         self._had_session = False
@@ -276,6 +276,9 @@ class Dota2Bot:
             return
         self._hosting.not_created(settings, now, unwanted=not isinstance(error, OrderRefused))
         reason = _create_failure(error)
+        if reason is CreateFailure.ALREADY_IN_GAME and self._alarm is not None:
+            self._gc.greet()  # there is a lobby that the bot does not know: the welcome brings it
+            self._alarm.set(now)
         text = str(error) or "the order was cancelled"
         context.report(ev.LobbyCreateFailed(context.name, context.clock.now(), reason, text))
         # Whoever gave the order is told why; what is in doubt is also the operator's business.
@@ -284,14 +287,14 @@ class Dota2Bot:
 
     # the connection
 
-    def _coordinator(self) -> Coordinator:
+    def _coordinator(self, steamid: int) -> Coordinator:
         timing = self._timing
-        return Coordinator(self._context.stats, greet_s=timing.greet_s, hello_s=timing.hello_s)
+        return Coordinator(self._context.stats, steamid, greet_s=timing.greet_s, hello_s=timing.hello_s)
 
     def _begin(self, steam: SteamOnline, group: asyncio.TaskGroup) -> None:
         now = self._context.clock.monotonic()
         self._steam = steam
-        self._gc = self._coordinator()
+        self._gc = self._coordinator(steam.steamid)
         self._alarm = Alarm(self._context.clock, group, self._wake)
         self._state, self._had_session, self._in_error, self._blocked = None, False, False, False
         self._error_at = now + self._timing.lost_s
@@ -419,10 +422,9 @@ class Dota2Bot:
         known = self._hosting.record
         fresh = known is None or known.lobby_id != lobby.lobby_id
         unwanted = fresh and self._hosting.unwanted(lobby, now)
-        ordered = fresh and self._desk.creating and not unwanted
+        if fresh and self._desk.creating and not unwanted:
+            self._created(lobby, now)
         self._hosting.seen(lobby, static, steam.steamid, now)
-        if ordered:
-            self._created(lobby, now)  # only now, or it would be forgotten who is expected
         if unwanted:
             self._context.log.warning("a lobby came later than its order waited: destroying it", lobby=lobby.lobby_id)
             self._dispose()

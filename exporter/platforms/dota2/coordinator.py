@@ -27,7 +27,15 @@ from exporter.platforms.dota2.wire import (
 from exporter.platforms.steam.framing import NO_JOB, PROTOBUF_BIT, Frame, Header, Malformed, decode_frame, encode_frame
 from exporter.stats import BotStats
 
-ODDITIES: Final = ("gc_frame", "gc_body", "session_status", "lobby_object", "lobby_value", "lobby_member")
+ODDITIES: Final = (
+    "gc_frame",
+    "gc_body",
+    "session_status",
+    "lobby_object",
+    "lobby_foreign",
+    "lobby_value",
+    "lobby_member",
+)
 GREET_S: Final = 0.5
 HELLO_S: Final = 5.0
 
@@ -104,11 +112,12 @@ _SILENT: Final = "the Dota 2 coordinator does not answer"
 class Coordinator:
     """The protocol state of one bot and its coordinator. `now` is in monotonic seconds wherever it appears.
 
-    Whoever uses it sends what `data_to_send` returns and calls `tick` at `next_deadline`.
+    `steamid` is the bot's. Whoever uses it sends what `data_to_send` returns and calls `tick` at `next_deadline`.
     """
 
-    def __init__(self, stats: BotStats, *, greet_s: float = GREET_S, hello_s: float = HELLO_S) -> None:
+    def __init__(self, stats: BotStats, steamid: int, *, greet_s: float = GREET_S, hello_s: float = HELLO_S) -> None:
         self._stats = stats
+        self._steamid = steamid
         self._greet_s = greet_s
         self._hello_s = hello_s
         self._out: deque[tuple[int, bytes]] = deque()
@@ -147,7 +156,11 @@ class Coordinator:
         if self._hello_at is not None and now >= self._hello_at:
             self._greeted_at = now
             self._hello_at = now + self._hello_s
-            self.send(GcMsg.HELLO, pb.CMsgClientHello(client_session_need=CLIENT_SESSION_NEED, engine=ENGINE_SOURCE_2))
+            self.greet()
+
+    def greet(self) -> None:
+        """Say hello once. Assumption: within a session it brings a welcome with all that the coordinator knows."""
+        self.send(GcMsg.HELLO, pb.CMsgClientHello(client_session_need=CLIENT_SESSION_NEED, engine=ENGINE_SOURCE_2))
 
     # out
 
@@ -270,7 +283,7 @@ class Coordinator:
         return [SessionDelayed(trouble)] if trouble != before else []
 
     def _empty_cache(self) -> LobbyCache:
-        return LobbyCache(odd=self._odd, unknown=self._unknown)
+        return LobbyCache(self._steamid, odd=self._odd, unknown=self._unknown)
 
     def _odd(self, kind: str) -> None:
         self._stats.protocol_errors[kind] += 1

@@ -2,7 +2,7 @@
 
 An update carries the whole object, so it replaces what was known and is never merged (steam-dota2 protocol notes,
 section 2). The lobby (2004) and its static part (2014), which has the names, live in the same cache, known by its
-owner. A bot is in one lobby at a time: another one takes its place.
+owner. A bot is in one lobby at a time: another one takes its place, if the bot is in it.
 """
 
 from collections.abc import Callable, Iterable
@@ -53,7 +53,8 @@ class LobbyCache:
     Nothing that comes in makes it raise: `odd` is told of what cannot be read, `unknown` of objects of unknown types.
     """
 
-    def __init__(self, *, odd: Callable[[str], None], unknown: Callable[[], None]) -> None:
+    def __init__(self, steamid: int, *, odd: Callable[[str], None], unknown: Callable[[], None]) -> None:
+        self._steamid = steamid
         self._odd = odd
         self._unknown = unknown
         self._lobby: pb.CSODOTALobby | None = None
@@ -105,8 +106,9 @@ class LobbyCache:
                     self._put_static(owner, data)
                     news = news or owner == self._owner
                 case ObjectType.LOBBY:
+                    before = self._lobby
                     events += self._put_lobby(owner, data)
-                    news = True
+                    news = news or self._lobby is not before
                 case ObjectType.LOBBY_INVITE:
                     invite = self._read(pb.CSODOTALobbyInvite, data)
                     events += [InviteSeen(invite.group_id, invite.sender_id)] if invite is not None else []
@@ -131,10 +133,18 @@ class LobbyCache:
         if not lobby.lobby_id:
             self._odd("lobby_object")
             return []
-        other = self._lobby is not None and self._lobby.lobby_id != lobby.lobby_id
+        other = self._lobby is None or self._lobby.lobby_id != lobby.lobby_id
+        if other and not self._is_in(lobby):
+            self._odd("lobby_foreign")
+            return []
         gone: list[ObjectEvent] = [LobbyGone(self._lobby.lobby_id)] if other and self._lobby is not None else []
         self._lobby, self._owner = lobby, owner
         return gone
+
+    def _is_in(self, lobby: pb.CSODOTALobby) -> bool:
+        everybody = lobby.all_members
+        live = (everybody[index].id for index in lobby.member_indices if index < len(everybody))
+        return lobby.leader_id == self._steamid or self._steamid in live
 
     def _remove(self, owner: int, kind: int, data: bytes) -> list[ObjectEvent]:
         if kind == ObjectType.STATIC_LOBBY:

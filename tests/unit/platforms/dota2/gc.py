@@ -121,7 +121,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.stats = BotStats()
-        self.gc = Coordinator(self.stats)
+        self.gc = Coordinator(self.stats, BOT)
 
     def get(self, *messages: tuple[int, bytes], now: float = 10.0) -> list[Event]:
         return [event for each in messages for event in self.gc.receive(*each, now)]

@@ -35,7 +35,7 @@ class HostingRig:
         self.stats = BotStats()
         self.clock = ManualClock()
         self.left = 0
-        self.gc = Coordinator(self.stats)
+        self.gc = Coordinator(self.stats, gc.BOT)
         self.hosting = Hosting(context(report, self.clock, self.stats), timing or HostingTiming(), self._leave)
         report(ev.BotAdded("alice", 0.0, DOTA2, "alice", active=True))
 

@@ -192,6 +192,13 @@ class TestObjects:
         desk.get(subscribed(lobby(HOST)))
         assert desk.get(subscribed(other, owner_id=8)) == [LobbyGone(LOBBY_ID), LobbySeen(other, None)]
 
+    def test_a_lobby_in_which_the_bot_is_not_is_none_of_its_own(self) -> None:
+        desk, foreign = Desk().welcomed(), lobby(ANN, lobby_id=8, leader_id=ANN.steam_id)
+        desk.get(subscribed(lobby(HOST)))
+        assert desk.get(subscribed(foreign, owner_id=8), unsubscribed(8)) == []
+        assert desk.stats.protocol_errors == {"lobby_foreign": 1}
+        assert desk.get(subscribed(lobby(HOST, leader_id=ANN.steam_id, lobby_id=9), owner_id=9)) != []
+
     def test_a_part_of_the_cache_without_the_lobby_takes_nothing_away(self) -> None:
         desk = Desk().welcomed()
         desk.get(subscribed(lobby(HOST)))

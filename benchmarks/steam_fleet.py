@@ -1,6 +1,7 @@
 """Many Steam accounts, all logging on at once: one bot-exporter against steam-next's own gevent client, one process.
 
-    start -> all accounts online (stored token, or password and device code) -> idle, only heartbeats
+    start -> all accounts online (stored token, or password and device code) -> all welcomed by the coordinator of
+    Dota 2 -> idle, only heartbeats
 
 Steam is the simulator in a process of its own, whose processor time does not count. The queue that spaces logons out
 is off. Each round runs every subject anew, one after the other, each kind of logon. Run it with
@@ -51,11 +52,14 @@ ROWS = (
     Row("logon_cpu_s", "CPU s: until all are online", compared=True, most_ratio=0.5),
     Row("diskless_cpu_s", "  without the thread that puts tokens on the disk", compared=True),
     Row("logon_s", "s from start until all are online", compared=True),
+    Row("welcome_cpu_s", "CPU s: until all are welcomed by the coordinator", compared=True, most_ratio=0.5),
+    Row("welcome_s", "s from start until all are welcomed", compared=True),
     Row("idle_cpu_s", "CPU s a minute, idle with heartbeats", compared=True),
     Row("idle_beats", "heartbeats a minute that reached Steam", 0),
     Row("bot_kb", "memory KB a bot, PSS", 1, compared=True, most=120.0),
     Row("bot_peak_kb", "memory KB a bot, peak RSS", 1, compared=True),
     Row("online_right", "accounts that are online then, as Steam has it", 0),
+    Row("sessions_right", "sessions then, as the coordinator has it", 0),
     Row("again", "logons that failed and were tried again", 0),
     Row("attempts", "logons that reached Steam", 0),
     Row("stall_start_max", "loop stall ms, start with the whole fleet: max"),
@@ -114,15 +118,16 @@ def peer(told: Json, kind: str, folder: Path, log: IO[bytes]) -> Helper:
 
 
 def life(subject: str, fleet: Helper, site: Helper, options: Options) -> tuple[Figures, Memory]:
-    """Take one fleet through its life; raises HelperEnded when not all come online."""
+    """Take one fleet through its life; raises HelperEnded when not all are welcomed."""
     figures: Figures = {}
     empty = memory(fleet.pid)
     fleet.ask("go")
     if subject == EMPTY:
         time.sleep(options.settle_s)
         return figures, memory(fleet.pid)
-    told = until(lambda: fleet.ask("online"), lambda answer: answer["online"] >= options.bots, options.limit_s)
+    told = until(lambda: fleet.ask("online"), lambda answer: answer["welcomed"] >= options.bots, options.limit_s)
     figures |= {"logon_cpu_s": told["cpu_s"], "logon_s": told["wall_s"]}
+    figures |= {"welcome_cpu_s": told["welcomed_cpu_s"], "welcome_s": told["welcomed_s"]}
     figures["diskless_cpu_s"] = told["cpu_s"] - told.get("disk_cpu_s", 0.0)
     if subject == WATCHED:
         starting, logging_on = fleet.ask("start_stalls"), fleet.ask("stalls")
@@ -138,7 +143,7 @@ def life(subject: str, fleet: Helper, site: Helper, options: Options) -> tuple[F
     figures |= {"idle_cpu_s": spent_s * to_minute, "idle_beats": (truth["heartbeats"] - beats) * to_minute}
     if subject == WATCHED:
         figures |= {f"stall_idle_{name}": value for name, value in fleet.ask("stalls").items()}
-    figures |= {"online_right": truth["logged_on"], "attempts": truth["attempts"]}
+    figures |= {"online_right": truth["logged_on"], "attempts": truth["attempts"], "sessions_right": truth["sessions"]}
     figures["again"] = fleet.ask("online")["again"]
     if subject == PEER:  # there is nothing of it to start without clients: what its imports took
         figures |= per_bot(memory(fleet.pid), empty, options.bots)

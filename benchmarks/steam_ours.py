@@ -17,7 +17,7 @@ from benchmarks.racetime_ours import Ticker
 from exporter.app import application, load_fleet
 from exporter.logs import Redactor, configure
 from exporter.model import events as ev
-from exporter.platforms.dota2.options import STEAM_ONLINE
+from exporter.platforms.dota2.options import GC_CONNECTED, STEAM_ONLINE
 from exporter.reload import Fleet
 from exporter.web.settings import WebSettings
 
@@ -29,14 +29,15 @@ def disk_cpu_s() -> float:
 
 
 class LoggingOn:
-    """Notes what it has cost until the last of `wanted` bots was online."""
+    """Notes what it has cost until the last of `wanted` bots was online, and until it had the coordinator's welcome."""
 
     def __init__(self, wanted: int) -> None:
         self._wanted = wanted
-        self.online = 0
+        self.online = self.welcomed = 0
         self.again = 0
         self.cpu_s = self.disk_cpu_s = 0.0
         self.at_s = 0.0
+        self.welcomed_cpu_s = self.welcomed_at_s = 0.0
 
     def on_change(self, change: ev.Change) -> None:
         """Hear of every fact."""
@@ -46,6 +47,10 @@ class LoggingOn:
                 if self.online == self._wanted:
                     self.cpu_s, self.at_s = time.process_time(), time.monotonic()
                     self.disk_cpu_s = disk_cpu_s()
+            case ev.StateEntered(state=state) if state == GC_CONNECTED:
+                self.welcomed += 1
+                if self.welcomed == self._wanted:
+                    self.welcomed_cpu_s, self.welcomed_at_s = time.process_time(), time.monotonic()
             case ev.ConnectionFailed() | ev.CredentialsRefused() | ev.BotCrashed():
                 self.again += 1
 
@@ -107,6 +112,9 @@ class Subject:
             "cpu_s": found.cpu_s - self._began_cpu_s,
             "disk_cpu_s": found.disk_cpu_s,
             "wall_s": found.at_s - self._began_s,
+            "welcomed": found.welcomed,
+            "welcomed_cpu_s": found.welcomed_cpu_s - self._began_cpu_s,
+            "welcomed_s": found.welcomed_at_s - self._began_s,
         }
 
 

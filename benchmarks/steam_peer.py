@@ -23,9 +23,11 @@ from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 from urllib.parse import urlsplit  # noqa: E402
 
-import gevent  # type: ignore[import-untyped]  # noqa: E402
+import gevent.event  # type: ignore[import-untyped]  # noqa: E402
 import websocket  # noqa: E402
 from steam.client import SteamClient  # noqa: E402
+from steam.client.gc import GameCoordinator  # noqa: E402
+from steam.core.msg import GCMsgHdrProto  # noqa: E402
 from steam.enums import EResult  # noqa: E402
 from steam.guard import generate_twofactor_code_for_time  # noqa: E402
 
@@ -33,6 +35,10 @@ from benchmarks.lines import Json, answer_questions  # noqa: E402
 
 _LOOK_S = 0.1
 _PATIENCE_S = 60
+_DOTA2 = 570
+_HELLO, _WELCOME = 4006, 4004
+_HELLO_BODY = b"\x18\x68\x38\x01"  # client_session_need 104, engine 1
+_GREET_S, _HELLO_S = 0.5, 5.0
 
 
 class LoopbackClient(SteamClient):  # type: ignore[misc]
@@ -61,7 +67,8 @@ class Fleet:
         places = [urlsplit(url) for url in urls]
         self._servers = [(place.hostname, place.port) for place in places]
         self._clients: list[Any] = []
-        self._online = self._again = 0
+        self._online = self._again = self._welcomed = 0
+        self._welcomed_cpu_s = self._welcomed_at_s = 0.0
         self._cpu_s = self._at_s = self._began_cpu_s = self._began_s = 0.0
         self.wanted = self.ended = False
 
@@ -78,6 +85,9 @@ class Fleet:
             "again": self._again,
             "cpu_s": self._cpu_s - self._began_cpu_s,
             "wall_s": self._at_s - self._began_s,
+            "welcomed": self._welcomed,
+            "welcomed_cpu_s": self._welcomed_cpu_s - self._began_cpu_s,
+            "welcomed_s": self._welcomed_at_s - self._began_s,
         }
 
     def run(self) -> None:
@@ -104,6 +114,20 @@ class Fleet:
         while self._once(client, account) != EResult.OK:
             self._again += 1
             gevent.sleep(1)
+        self._greet(client)
+
+    def _greet(self, client: Any) -> None:
+        """Play Dota 2 and greet its coordinator until it answers, as bots do."""
+        game, welcomed = GameCoordinator(client, _DOTA2), gevent.event.Event()
+        game.once(_WELCOME, lambda *_: welcomed.set())
+        client.games_played([_DOTA2])
+        gevent.sleep(_GREET_S)
+        while not welcomed.is_set():
+            game.send(GCMsgHdrProto(_HELLO), _HELLO_BODY)
+            welcomed.wait(_HELLO_S)
+        self._welcomed += 1
+        if self._welcomed == len(self._accounts):
+            self._welcomed_cpu_s, self._welcomed_at_s = time.process_time(), time.monotonic()
 
     def _once(self, client: Any, account: Json) -> Any:
         if self._by_token:

@@ -1,4 +1,4 @@
-"""Helper process: the simulated Steam, with an account for each bot of the fleet.
+"""Helper process: the simulated Steam with its Dota 2 coordinator, and an account for each bot of the fleet.
 
 Arguments: number of accounts, `token` or `password` for how they will log on, and the folder for the certificate of
 its authority if it is to speak TLS. It knows the truth: who is logged on, how often each tried, and what was not
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.lines import Json, say
+from exporter.simulators.dota2 import Coordinator
 from exporter.simulators.steam import Policy, SteamSimulator, World
 from exporter.timing import SystemClock
 
@@ -51,7 +52,8 @@ class Site:
             account = self._world.add_account(username(number), PASSWORD, shared_secret=SECRET)
             token = self._world.issue_token(account, self._clock.now()).value if tokens else ""
             self._accounts.append({"account": account.username, "steamid": str(account.steamid), "token": token})
-        self._simulator = SteamSimulator(self._world, clock=self._clock, cms=_CMS, tls=tls)
+        self._coordinator = Coordinator()
+        self._simulator = SteamSimulator(self._world, clock=self._clock, cms=_CMS, tls=tls, games=[self._coordinator])
 
     async def start(self) -> Json:
         """Listen; returns the addresses and the accounts."""
@@ -66,7 +68,8 @@ class Site:
             "connections": sum(stats.connections.values()),
             "attempts": len(self._world.attempts),
             "heartbeats": sum(stats.heartbeats.values()),
-            "violations": len(stats.violations),
+            "sessions": len(self._coordinator.sessions.open),
+            "violations": len(stats.violations) + len(self._coordinator.stats.violations),
         }
 
 

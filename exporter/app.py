@@ -26,11 +26,16 @@ from exporter.model import events as ev
 from exporter.outage import OutageWatch
 from exporter.platforms import PLATFORMS
 from exporter.platforms.base import Platform, Service
+from exporter.platforms.dota2.bot import Dota2Bot
+from exporter.platforms.dota2.options import DOTA2
+from exporter.platforms.dota2.settings import lobby_settings
 from exporter.process import ProcessState
 from exporter.reload import Fleet, Reloader
 from exporter.runner import RetryPolicy
+from exporter.simulators import dota2 as dota2_simulator
 from exporter.simulators import racetime as racetime_simulator
 from exporter.simulators import steam as steam_simulator
+from exporter.simulators.dota2 import League, LeagueOrders
 from exporter.simulators.racetime import RacetimeSimulator
 from exporter.simulators.steam import SteamSimulator
 from exporter.sources import Sources
@@ -47,6 +52,7 @@ _BOTS_STOP_S: Final = 5.0
 _WEB_STOP_S: Final = 2.0
 START_STAGGER_S: Final = 0.05
 _START_SPREAD_S: Final = 30.0
+_STEAM_TICK_S: Final = 0.1  # the simulated coordinator's shortest steps take half a second
 
 _log = structlog.get_logger(component="app")
 
@@ -88,6 +94,8 @@ class Application:
     reloader: Reloader
     racetime: RacetimeSimulator | None
     steam: SteamSimulator | None
+    dota2: dota2_simulator.Scenario | None
+    """What is played on the simulated Steam's coordinator of Dota 2."""
 
     async def drain(self, limit_s: float) -> None:
         """Take on no new lobby or race from now on, and return when none is left or `limit_s` seconds have passed."""
@@ -147,7 +155,7 @@ async def application(
     async with AsyncExitStack() as stack:
         stack.enter_context(data_directory(data_dir))
         racetime = await stack.enter_async_context(_racetime_simulator(fleet.config, clock))
-        steam = await stack.enter_async_context(_steam_simulator(fleet.config, clock))
+        steam, dota2 = await stack.enter_async_context(_steam_simulator(fleet.config, clock))
         config = _with_simulators(fleet.config, racetime, steam)
         services = await _open_services(stack, platforms, config, clock, data_dir)
         supervisor = Supervisor(
@@ -195,6 +203,7 @@ async def application(
             metrics=exposition,
             stats=http,
             clock=clock,
+            lobbies_created=lambda: counters.lobbies_created,
             logons=logons,
             reload=reloader.ask,
         )
@@ -208,12 +217,16 @@ async def application(
         await stack.enter_async_context(_background(reloader.run(), "reload"))
         if watch_files:
             await stack.enter_async_context(_background(reloader.watch(), "watch the configuration"))
+        if steam is not None and dota2 is not None:
+            league = _league(steam, dota2, fleet.specs, supervisor, clock)
+            if league is not None:
+                await stack.enter_async_context(_background(league.run(), "demo league"))
         gc.collect()
         gc.freeze()  # what exists now lives as long as the process: the collector need not look at it again
         process.ready = True
         _log.info("started", bots=len(fleet.specs), version=VERSION)
         try:
-            yield Application(process, store, supervisor, web, reloader, racetime, steam)
+            yield Application(process, store, supervisor, web, reloader, racetime, steam, dota2)
         finally:
             process.ready = False
             gc.unfreeze()
@@ -251,19 +264,55 @@ async def _racetime_simulator(config: Config, clock: Clock) -> AsyncIterator[Rac
 
 
 @asynccontextmanager
-async def _steam_simulator(config: Config, clock: Clock) -> AsyncIterator[SteamSimulator | None]:
+async def _steam_simulator(
+    config: Config, clock: Clock
+) -> AsyncIterator[tuple[SteamSimulator, dota2_simulator.Scenario] | tuple[None, None]]:
     wanted = config.simulators.steam
     if not wanted.enabled:
-        yield None
+        yield None, None
         return
     scenario = steam_simulator.SCENARIOS[wanted.scenario](clock.now())
-    simulator = SteamSimulator(scenario.world, clock=clock, scenario=scenario)
+    dota2 = dota2_simulator.SCENARIOS[wanted.scenario](scenario.world.accounts)
+    simulator = SteamSimulator(
+        scenario.world, clock=clock, scenario=scenario, games=[dota2.coordinator], tick_s=_STEAM_TICK_S
+    )
     await simulator.start()
     _log.info("the Steam simulator runs", address=simulator.directory_url, scenario=wanted.scenario)
     try:
-        yield simulator
+        yield simulator, dota2
     finally:
         await simulator.stop()
+
+
+def _league(
+    steam: SteamSimulator,
+    dota2: dota2_simulator.Scenario,
+    specs: Iterable[BotSpec],
+    supervisor: Supervisor,
+    clock: Clock,
+) -> League | None:
+    """Return who orders lobbies in the scenario, if anybody does: by the supervisor, as every order comes."""
+
+    async def create(name: str, settings: Mapping[str, object], players: int) -> None:
+        await _lobby_bot(supervisor, name).create_lobby(lobby_settings(settings), expected_players=players)
+
+    async def launch(name: str) -> None:
+        await _lobby_bot(supervisor, name).launch()
+
+    accounts = steam.world.accounts
+    bots = {
+        spec.name: accounts[spec.options.subject.lower()].steamid
+        for spec in specs
+        if spec.active and spec.traits is DOTA2 and spec.options.subject.lower() in accounts
+    }
+    return dota2.league(bots, LeagueOrders(create, launch), clock, structlog.get_logger(component="league"))
+
+
+def _lobby_bot(supervisor: Supervisor, name: str) -> Dota2Bot:
+    bot = supervisor.bot(name)
+    if not isinstance(bot, Dota2Bot):
+        raise TypeError(f"{name} is no Dota 2 bot")
+    return bot
 
 
 def _with_simulators(config: Config, racetime: RacetimeSimulator | None, steam: SteamSimulator | None) -> Config:
@@ -277,6 +326,7 @@ def _with_simulators(config: Config, racetime: RacetimeSimulator | None, steam: 
 
 @asynccontextmanager
 async def _background(work: "asyncio._CoroutineLike[object]", name: str) -> AsyncIterator[None]:
+    """Have something done beside everything else; if it ends by an error, that is said at once."""
     task = asyncio.create_task(work, name=name)
     task.add_done_callback(_complain)
     try:

@@ -60,6 +60,7 @@ class BotRunner:
         self._proof = asyncio.Event()
         self._proof_until = 0.0
         self._proof_valid_s = 0.0
+        self._proof_withdrawn = False
         self._told: object = None
         self._failures = 0
 
@@ -70,12 +71,15 @@ class BotRunner:
             now = self._clock.monotonic()
             self._proof_until = now + event.valid_s
             self._proof_valid_s = event.valid_s
+            self._proof_withdrawn = False
             self._proof.set()
             if self._connected_at is None:
                 self._connected_at = now
                 tries = {"failures_before": self._failures} if self._failures else {}
                 self._log.info("connected", **tries)
                 self._told, self._failures = None, 0
+        elif isinstance(event, ev.ServiceLost):
+            self._proof_withdrawn = True
 
     def silence(self) -> None:
         """Report nothing from now on: a bot that was given up must not speak for its successor."""
@@ -117,6 +121,8 @@ class BotRunner:
             while (left := self._proof_until - self._clock.monotonic()) > 0:
                 await self._clock.sleep(left)
             self._proof.clear()
+            if self._proof_withdrawn:
+                continue
             self._log.warning("the last proof of health expired", age=format_duration(self._proof_valid_s))
             self._report(ev.ProofExpired(self._name, self._clock.now(), self._proof_valid_s))
 

@@ -8,7 +8,7 @@ import structlog
 
 from exporter.model import events as ev
 from exporter.model.reduce import reduce_bot, reduce_lobby, reduce_race
-from exporter.model.states import race_expects
+from exporter.model.states import lobby_expects, race_expects
 from exporter.model.status import BotRecord, LobbyRecord, RaceRecord
 
 Subscriber = Callable[[ev.Change], None]
@@ -52,7 +52,7 @@ class StatusStore:
                 changes.append(ev.RaceChange(event, event.race, race, raced))
         elif isinstance(event, ev.LobbyEvent) and known:
             lobby = self._lobbies.get(event.key)
-            gathered = reduce_lobby(event)
+            gathered = reduce_lobby(lobby, event)
             if gathered is not lobby:
                 _put(self._lobbies, event.key, gathered)
                 changes.append(ev.LobbyChange(event, event.key, lobby, gathered))
@@ -91,4 +91,4 @@ def _expected(change: ev.Change) -> bool:
         return change.before.traits.expects(change.before.state, change.after.state)
     if isinstance(change, ev.RaceChange):
         return race_expects(change.before.view.state, change.after.view.state)
-    return True
+    return lobby_expects(change.before.state, change.after.state)

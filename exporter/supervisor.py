@@ -192,7 +192,7 @@ class Supervisor:
         async with self._order(name) as unit:
             if unit.task is not None:
                 await self._cancel(unit)
-                self._forget_races(name)
+                self._forget_work(name)
                 self._store.apply(ev.BotStopped(name, self._clock.now()))
                 self._log.info("bot stopped by an operator", bot=name)
 
@@ -266,13 +266,9 @@ class Supervisor:
         return self._services[spec.traits.name].bot(spec.options, context), runner
 
     def _forget_work(self, name: str) -> None:
-        """Forget what only the bot that goes could tell of."""
-        self._forget_races(name)
-        for key in [key for key, lobby in self._store.lobbies.items() if lobby.bot == name]:
-            self._store.apply(ev.LobbyForgotten(name, self._clock.now(), key))
-
-    def _forget_races(self, name: str) -> None:
-        """What nobody watches any more is not shown as if it were known."""
+        """What nobody watches any more, races or lobbies, is not shown as if it were known."""
+        for lobby in [each for each in self._store.lobbies.values() if each.bot == name]:
+            self._store.apply(ev.LobbyForgotten(name, self._clock.now(), lobby.key))
         record = self._store.bots.get(name)
         for race in record.races if record is not None else ():
             self._store.apply(ev.RaceForgotten(name, self._clock.now(), race))

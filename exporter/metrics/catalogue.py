@@ -9,7 +9,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from exporter.errors import AuthReason, FailureReason
-from exporter.model.states import BotStatus, DisconnectReason, EntrantStatus, PlatformTraits, RaceState
+from exporter.model.states import (
+    LOBBY_OUTCOMES,
+    BotStatus,
+    CreateFailure,
+    DisconnectReason,
+    EntrantStatus,
+    LobbyState,
+    PlatformTraits,
+    RaceState,
+)
 
 
 class Kind(StrEnum):
@@ -97,6 +106,16 @@ _REFUSAL = Label("reason", values=_words(AuthReason))
 _LOSS = Label("reason", values=_words(DisconnectReason))
 _STATUS_REASON = Label("reason", values=tuple(dict.fromkeys(_words((*AuthReason, *FailureReason)))))
 _CONNECTED = Label("connected", values=("true", "false"))
+LASTING_LOBBY_STATES = tuple(state for state in LobbyState if state is not LobbyState.FINISHED)
+LOBBY_TEAMS = ("radiant", "dire", "spectator", "unassigned")
+_LOBBY_STATE = Label("state", values=_words(LobbyState))
+_LASTING_LOBBY_STATE = Label("state", values=_words(LASTING_LOBBY_STATES))
+_LOBBY_ID = Label("lobby_id", source="the lobby's id, as long as the lobby is open")
+_REGION = Label("server_region", source="the region's short form, or its number if that has none")
+_MODE = Label("game_mode", source="the game mode's short form, or its number if that has none")
+_TEAM = Label("team", values=LOBBY_TEAMS)
+_LOBBY_OUTCOME = Label("outcome", values=LOBBY_OUTCOMES)
+_NOT_CREATED = Label("reason", values=_words(CreateFailure))
 _ERROR_KIND = Label("kind", source="what was wrong with the message, one of the platform's own words")
 _ROUTE = Label("route", source="the pattern of the route, never the path that was asked for")
 _METHOD = Label("method", source="the HTTP method")
@@ -232,6 +251,69 @@ _RACE_GROUP = Group(
         ),
     ),
 )
+_LOBBY_GROUP = Group(
+    "Lobbies in Dota 2",
+    "Only for fleets with Dota 2 bots. A lobby that its bot cannot see now counts in the state in which it was seen "
+    "last; a finished one counts for ten minutes more.",
+    (
+        _gauge("bot_lobbies", "Lobbies by their state.", _PLATFORM, _LOBBY_STATE, platforms=_DOTA2),
+        _gauge(
+            "bot_lobby_info",
+            "An open lobby of the bot; always 1.",
+            _BOT,
+            _PLATFORM,
+            _LOBBY_ID,
+            _REGION,
+            _MODE,
+            platforms=_DOTA2,
+        ),
+        _gauge(
+            "bot_lobby_players",
+            "Players in the open lobby of the bot, without the bot itself; 0 without a lobby.",
+            _BOT,
+            _PLATFORM,
+            _TEAM,
+            platforms=_DOTA2,
+        ),
+        _gauge(
+            "bot_lobby_state_since_timestamp_seconds",
+            "Since when the open lobby of the bot is in its present state; absent without a lobby.",
+            _BOT,
+            _PLATFORM,
+            _LASTING_LOBBY_STATE,
+            platforms=_DOTA2,
+        ),
+        _bot_counter(
+            "bot_lobbies_created_total", "Lobbies that were ordered and that the coordinator made.", platforms=_DOTA2
+        ),
+        _bot_counter(
+            "bot_lobbies_finished_total",
+            "Lobbies that ended, by how: `no_match` was closed without a match, `unknown` ended out of sight.",
+            _LOBBY_OUTCOME,
+            platforms=_DOTA2,
+        ),
+        _bot_counter(
+            "bot_lobby_create_failures_total",
+            "Lobbies that were ordered and did not come about, or not in time.",
+            _NOT_CREATED,
+            platforms=_DOTA2,
+        ),
+        Family(
+            "bot_lobby_create_duration_seconds",
+            "Time from the order of a lobby until the coordinator showed it.",
+            Kind.HISTOGRAM,
+            (_PLATFORM,),
+            platforms=_DOTA2,
+        ),
+        Family(
+            "bot_lobby_state_duration_seconds",
+            "How long lobbies were in a state, observed when they leave it.",
+            Kind.HISTOGRAM,
+            (_LASTING_LOBBY_STATE,),
+            platforms=_DOTA2,
+        ),
+    ),
+)
 _STEAM_GROUP = Group(
     "Steam",
     "About what all Steam bots of this process share.",
@@ -295,7 +377,16 @@ _PROCESS_GROUP = Group(
     ),
 )
 
-GROUPS = (_STATUS_GROUP, _TIMES_GROUP, _CONNECTION_GROUP, _RACE_GROUP, _STEAM_GROUP, _EXPORTER_GROUP, _PROCESS_GROUP)
+GROUPS = (
+    _STATUS_GROUP,
+    _TIMES_GROUP,
+    _CONNECTION_GROUP,
+    _RACE_GROUP,
+    _LOBBY_GROUP,
+    _STEAM_GROUP,
+    _EXPORTER_GROUP,
+    _PROCESS_GROUP,
+)
 
 # Every family by its name, in the order of the page.
 FAMILIES = {family.name: family for group in GROUPS for family in group.families}

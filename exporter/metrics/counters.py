@@ -5,13 +5,22 @@ from collections.abc import Mapping
 
 from exporter.metrics.catalogue import FAMILIES
 from exporter.model import events as ev
-from exporter.model.states import CONNECTING, DISCONNECTED, BotStatus, DisconnectReason
+from exporter.model.states import (
+    CONNECTING,
+    DISCONNECTED,
+    UNKNOWN_OUTCOME,
+    BotStatus,
+    DisconnectReason,
+    LobbyState,
+)
 from exporter.model.status import BotRecord
 from exporter.stats import Histogram
 
 # A bot's counts by the name of the family and the value of its own label ("" where it has none); 0 is left out.
 Tally = Mapping[tuple[str, str], int]
 
+CREATE_BOUNDS_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0)
+LOBBY_BOUNDS_S = (1.0, 5.0, 15.0, 60.0, 180.0, 600.0, 1200.0, 1800.0, 2700.0, 3600.0, 7200.0)
 CONNECT_BOUNDS_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 
 _POLLING = FAMILIES["bot_racetime_polls_total"]
@@ -20,15 +29,26 @@ _POLLING = FAMILIES["bot_racetime_polls_total"]
 class Counters:
     """A subscriber of the store. An event costs the same whatever the size of the fleet; a removed bot is forgotten.
 
-    `connect_durations` has a histogram for each platform that had a bot connect.
+    `connect_durations` has a histogram for each platform that had a bot connect, `create_durations` for each that had a
+    lobby made, and `lobby_durations` for each state that a lobby left. `lobbies_created` outlives its bots.
     """
 
-    __slots__ = ("_connecting", "_tallies", "connect_durations")
+    __slots__ = (
+        "_connecting",
+        "_tallies",
+        "connect_durations",
+        "create_durations",
+        "lobbies_created",
+        "lobby_durations",
+    )
 
     def __init__(self) -> None:
         self._tallies: dict[str, Counter[tuple[str, str]]] = {}
         self._connecting: set[str] = set()
         self.connect_durations: defaultdict[str, Histogram] = defaultdict(lambda: Histogram(CONNECT_BOUNDS_S))
+        self.create_durations: defaultdict[str, Histogram] = defaultdict(lambda: Histogram(CREATE_BOUNDS_S))
+        self.lobby_durations: defaultdict[str, Histogram] = defaultdict(lambda: Histogram(LOBBY_BOUNDS_S))
+        self.lobbies_created = 0
 
     def on_change(self, change: ev.Change) -> None:
         """Count what the change says."""
@@ -36,6 +56,8 @@ class Counters:
             self._on_bot(change)
         elif isinstance(change, ev.RaceChange):
             self._on_race(change)
+        else:
+            self._on_lobby(change)
 
     def tallies(self) -> dict[str, Tally]:
         """Return a copy of every bot's counts, by the bot's name."""
@@ -50,6 +72,10 @@ class Counters:
         if change.before is None:
             return
         _count_event(tally, change.event, change.after)
+        if isinstance(change.event, ev.LobbyCreated):
+            self.lobbies_created += 1
+            self.create_durations[change.after.platform].observe(change.event.took_s)
+            self.lobby_durations[LobbyState.CREATING].observe(change.event.took_s)
         if change.before.state != change.after.state:
             tally["bot_state_transitions_total", change.after.state] += 1
             if change.after.state == DISCONNECTED and change.before.state != CONNECTING:
@@ -75,6 +101,19 @@ class Counters:
         tally = self._tallies.setdefault(owner, Counter())
         tally["bot_races_finished_total", str(after.first_ended)] += 1
 
+    def _on_lobby(self, change: ev.LobbyChange) -> None:
+        """Observe how long a lobby was in the state that it leaves, and count its end, once.
+
+        One that is over when it is first seen was counted before, by an earlier process.
+        """
+        before, after = change.before, change.after
+        if before is None or after is None or before.state is after.state:
+            return
+        self.lobby_durations[before.state].observe(max(0.0, change.event.at - before.state_since))
+        if before.active and not after.active:
+            tally = self._tallies.setdefault(after.bot, Counter())
+            tally["bot_lobbies_finished_total", after.match_outcome or UNKNOWN_OUTCOME] += 1
+
 
 def _count_event(tally: Counter[tuple[str, str]], event: ev.Event, bot: BotRecord) -> None:
     match event:
@@ -87,7 +126,7 @@ def _count_event(tally: Counter[tuple[str, str]], event: ev.Event, bot: BotRecor
                 tally["bot_racetime_poll_failures_total", str(reason)] += 1
         case ev.ConnectStarted():
             tally["bot_connection_attempts_total", ""] += 1
-        case ev.ConnectionFailed(reason=reason):
+        case ev.ConnectionFailed(reason=reason) | ev.ServiceLost(reason=reason):
             tally["bot_connection_failures_total", str(reason)] += 1
         case ev.CredentialsRefused(reason=refusal) | ev.TokenRefused(reason=refusal):
             tally["bot_auth_failures_total", str(refusal)] += 1
@@ -97,6 +136,10 @@ def _count_event(tally: Counter[tuple[str, str]], event: ev.Event, bot: BotRecor
             tally["bot_crashes_total", ""] += 1
         case ev.RaceCreated():
             tally["bot_races_created_total", ""] += 1
+        case ev.LobbyCreated():
+            tally["bot_lobbies_created_total", ""] += 1
+        case ev.LobbyCreateFailed(reason=why):
+            tally["bot_lobby_create_failures_total", str(why)] += 1
 
 
 def _lost(event: ev.Event) -> str:

@@ -5,12 +5,15 @@ from copy import copy
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from exporter.metrics.catalogue import FAMILIES, LASTING_LOBBY_STATES
 from exporter.metrics.counters import CONNECT_BOUNDS_S, Counters, Tally
 from exporter.model.states import PlatformTraits
-from exporter.model.status import BotRecord, RaceRecord
+from exporter.model.status import BotRecord, LobbyRecord, RaceRecord
 from exporter.process import ProcessState
 from exporter.stats import BotStats, Histogram, HttpStats, LogonStats, LoopStats
 from exporter.store import StatusStore
+
+_LOBBIES = FAMILIES["bot_lobbies"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +53,12 @@ class Snapshot:
 
     bots: tuple[BotRecord, ...]
     races: tuple[RaceRecord, ...]
+    lobbies: tuple[LobbyRecord, ...]
     tallies: Mapping[str, Tally]
     messages: Mapping[str, MessageCounts]
     connect_durations: Mapping[str, HistogramCounts]
+    create_durations: Mapping[str, HistogramCounts]
+    lobby_durations: Mapping[str, HistogramCounts]
     requests: Mapping[tuple[str, str, int], int]
     request_durations: Mapping[str, HistogramCounts]
     loop_lag: HistogramCounts
@@ -84,9 +90,18 @@ class Sources:
         return Snapshot(
             bots=tuple(self.store.bots.values()),
             races=tuple(self.store.races.values()),
+            lobbies=tuple(self.store.lobbies.values()),
             tallies=self.counters.tallies(),
             messages={name: MessageCounts.of(stats) for name, stats in self.bot_stats.items()},
             connect_durations=durations,
+            create_durations={
+                each.name: HistogramCounts.of(self.counters.create_durations[each.name])
+                for each in self.traits
+                if _LOBBIES.applies_to(each)
+            },
+            lobby_durations={
+                str(state): HistogramCounts.of(self.counters.lobby_durations[state]) for state in LASTING_LOBBY_STATES
+            },
             requests=dict(self.http.requests),
             request_durations={route: HistogramCounts.of(each) for route, each in self.http.durations.items()},
             loop_lag=HistogramCounts.of(self.loop.lag),

@@ -9,13 +9,22 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from exporter.metrics.catalogue import FAMILIES
+from exporter.metrics.catalogue import FAMILIES, LOBBY_TEAMS
 from exporter.metrics.counters import Tally
 from exporter.metrics.snapshot import HistogramCounts, MessageCounts, Snapshot
-from exporter.model.states import BotStatus, EntrantStatus, PlatformTraits, RaceState
-from exporter.model.status import BotRecord, RaceRecord
+from exporter.model.states import (
+    LOBBY_OUTCOMES,
+    BotStatus,
+    CreateFailure,
+    EntrantStatus,
+    LobbyState,
+    PlatformTraits,
+    RaceState,
+)
+from exporter.model.status import BotRecord, LobbyRecord, RaceRecord
 
 _RACES = FAMILIES["bot_races"]
+_LOBBIES = FAMILIES["bot_lobbies"]
 
 Labels = tuple[str, ...]
 Row = tuple[Labels, float]
@@ -31,6 +40,7 @@ class BotFigures:
     rooms: int
     rooms_connected: int
     draining: bool
+    lobby: LobbyRecord | None = None
 
 
 BotValues = Callable[[BotFigures], Iterable[Row]]
@@ -82,6 +92,17 @@ def _reason(record: BotRecord) -> str | None:
     return None if record.status_reason is None else str(record.status_reason)
 
 
+def _lobby_info(lobby: LobbyRecord | None) -> Iterable[Row]:
+    if lobby is None or lobby.lobby_id is None:
+        return ()
+    return (((str(lobby.lobby_id), lobby.server_region_name, lobby.game_mode_name), 1),)
+
+
+def _lobby_players(lobby: LobbyRecord | None) -> Iterable[Row]:
+    teams = Counter(player.team for player in lobby.players) if lobby is not None else Counter[str]()
+    return [((team,), teams[team]) for team in LOBBY_TEAMS]
+
+
 BOT_VALUES: Mapping[str, BotValues] = {
     "bot_info": lambda bot: (((_category(bot.record),), 1),),
     "bot_state": _one_of(lambda traits: traits.states, lambda record: record.state),
@@ -121,6 +142,14 @@ BOT_VALUES: Mapping[str, BotValues] = {
     "bot_races_finished_total": _counts(
         "bot_races_finished_total", lambda _: (state for state in RaceState if state.ended)
     ),
+    "bot_lobby_info": lambda bot: _lobby_info(bot.lobby),
+    "bot_lobby_players": lambda bot: _lobby_players(bot.lobby),
+    "bot_lobby_state_since_timestamp_seconds": lambda bot: (
+        () if bot.lobby is None else (((str(bot.lobby.state),), bot.lobby.state_since),)
+    ),
+    "bot_lobbies_created_total": _count("bot_lobbies_created_total"),
+    "bot_lobbies_finished_total": _counts("bot_lobbies_finished_total", lambda _: LOBBY_OUTCOMES),
+    "bot_lobby_create_failures_total": _counts("bot_lobby_create_failures_total", lambda _: CreateFailure),
     "bot_racetime_polls_total": _count("bot_racetime_polls_total"),
     "bot_racetime_poll_failures_total": _counts(
         "bot_racetime_poll_failures_total", lambda traits: traits.failure_reasons
@@ -162,6 +191,12 @@ def _oldest(snapshot: Snapshot) -> Iterable[Row]:
     ]
 
 
+def _lobbies(snapshot: Snapshot) -> Iterable[Row]:
+    hosts = sorted({record.platform for record in snapshot.bots if _LOBBIES.applies_to(record.traits)})
+    counts = Counter(lobby.state for lobby in snapshot.lobbies)
+    return [((host, str(state)), counts[state]) for host in hosts for state in LobbyState]
+
+
 def _outage(platform_name: str) -> Callable[[Snapshot], Iterable[Row]]:
     """One row once the platform has bots: without bots nobody can tell."""
 
@@ -181,6 +216,7 @@ FLEET_VALUES: Mapping[str, Callable[[Snapshot], Iterable[Row]]] = {
     "bot_races": _races,
     "bot_race_entrants": _entrants,
     "bot_race_oldest_state_since_timestamp_seconds": _oldest,
+    "bot_lobbies": _lobbies,
     "bot_racetime_outage": _outage("racetime"),
     "bot_steam_outage": _outage("dota2"),
     "bot_steam_logon_queue_length": lambda now: _optional(now.logon_queue_length),
@@ -197,6 +233,12 @@ FLEET_VALUES: Mapping[str, Callable[[Snapshot], Iterable[Row]]] = {
 
 HISTOGRAMS: Mapping[str, Callable[[Snapshot], Iterable[tuple[Labels, HistogramCounts]]]] = {
     "bot_connect_duration_seconds": lambda now: [((name,), each) for name, each in now.connect_durations.items()],
+    "bot_lobby_create_duration_seconds": lambda now: [
+        ((name,), each) for name, each in now.create_durations.items() if _hosts(now)
+    ],
+    "bot_lobby_state_duration_seconds": lambda now: [
+        ((state,), each) for state, each in now.lobby_durations.items() if _hosts(now)
+    ],
     "bot_exporter_event_loop_lag_seconds": lambda now: (((), now.loop_lag),),
     "bot_exporter_http_request_duration_seconds": lambda now: [
         ((route,), each) for route, each in now.request_durations.items()
@@ -204,11 +246,17 @@ HISTOGRAMS: Mapping[str, Callable[[Snapshot], Iterable[tuple[Labels, HistogramCo
 }
 
 
+def _hosts(snapshot: Snapshot) -> bool:
+    """Return whether there is a bot that could have lobbies."""
+    return any(_LOBBIES.applies_to(record.traits) for record in snapshot.bots)
+
+
 def bot_figures(snapshot: Snapshot) -> list[BotFigures]:
     """Gather the figures of each bot."""
     # A room whose race has ended is left on purpose: being outside is no trouble.
     rooms = Counter(bot for race in snapshot.races for bot in race.bots if race.active or bot in race.connected)
     connected = Counter(bot for race in snapshot.races for bot in race.connected)
+    lobbies = {lobby.bot: lobby for lobby in snapshot.lobbies if lobby.active}
     return [
         BotFigures(
             record=record,
@@ -217,6 +265,7 @@ def bot_figures(snapshot: Snapshot) -> list[BotFigures]:
             rooms=rooms[record.name],
             rooms_connected=connected[record.name],
             draining=snapshot.process.draining,
+            lobby=lobbies.get(record.name),
         )
         for record in snapshot.bots
     ]

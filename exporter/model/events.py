@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from exporter.errors import AuthReason, FailureReason
-from exporter.model.states import DisconnectReason, PlatformTraits
+from exporter.model.states import CreateFailure, DisconnectReason, PlatformTraits
 from exporter.model.status import BotRecord, LobbyRecord, Maintenance, RaceRecord, RaceView
 
 
@@ -84,6 +84,14 @@ class ProofExpired(_Fact):
     """The last proof of health is too old to be believed."""
 
     age_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceLost(_Fact):
+    """A part of the service without which the bot cannot work is gone for too long; its connection lives on."""
+
+    reason: FailureReason
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +220,24 @@ class RaceForgotten(_Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class LobbyCreated(_Fact):
+    """A lobby that was ordered was confirmed, `took_s` seconds after it was asked for."""
+
+    lobby_id: int
+    took_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LobbyCreateFailed(_Fact):
+    """A lobby that was ordered did not come about, or was not confirmed in time."""
+
+    reason: CreateFailure
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class LobbyUpdated(_Fact):
-    """The coordinator described a lobby of the bot."""
+    """A lobby of the bot was asked for, was described by the coordinator, or is out of the bot's sight."""
 
     lobby: LobbyRecord
 
@@ -241,6 +265,7 @@ BotEvent = (
     | HealthProved
     | CheckFailed
     | ProofExpired
+    | ServiceLost
     | ConnectionFailed
     | CredentialsRefused
     | BotCrashed
@@ -253,6 +278,8 @@ BotEvent = (
     | TokenIssued
     | ActivitySeen
     | RaceCreated
+    | LobbyCreated
+    | LobbyCreateFailed
 )
 RaceEvent = RaceUpdated | RoomConnected | RoomDisconnected | RaceForgotten
 LobbyEvent = LobbyUpdated | LobbyForgotten

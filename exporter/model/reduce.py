@@ -4,6 +4,7 @@ The status is derived here and nowhere else. What each fact does to it:
 
     HealthProved                          connected
     ProofExpired, CheckFailed after that  connection_error, with the reason of the last failed check
+    ServiceLost                           connection_error
     ConnectionFailed, BotCrashed          connection_error
     CredentialsRefused                    auth_failed
     GuardCodeRequested                    auth_failed, while it waits for the operator
@@ -62,6 +63,9 @@ def reduce_bot(record: BotRecord | None, event: ev.Event) -> BotRecord | None:  
             return _verdict(noted, event.at, BotStatus.CONNECTION_ERROR, reason, message)
         case ev.ProofExpired(age_s=age_s):
             return _expired(record, event.at, age_s)
+        case ev.ServiceLost(reason=reason, message=message):
+            lost = replace(_error(record, event.at, reason, message), connected_since=None)
+            return _verdict(lost, event.at, BotStatus.CONNECTION_ERROR, reason, message)
         case ev.ConnectionFailed(reason=reason, message=message, retry_at=retry_at):
             return _failed(
                 record, event.at, BotStatus.CONNECTION_ERROR, reason=reason, message=message, retry_at=retry_at
@@ -93,7 +97,7 @@ def reduce_bot(record: BotRecord | None, event: ev.Event) -> BotRecord | None:  
             return _verdict(_offline(record, event.at), event.at, BotStatus.UNKNOWN)
         case ev.TokenIssued(expires_at=expires_at):
             return replace(record, token_expires_at=expires_at)
-        case ev.ActivitySeen() | ev.RaceCreated():
+        case ev.ActivitySeen() | ev.RaceCreated() | ev.LobbyCreated() | ev.LobbyCreateFailed():
             return replace(record, last_activity=event.at)
         case ev.RaceUpdated(race=race):
             races = record.races if race in record.races else (*record.races, race)
@@ -101,8 +105,10 @@ def reduce_bot(record: BotRecord | None, event: ev.Event) -> BotRecord | None:  
         case ev.RaceForgotten(race=race):
             return replace(record, races=tuple(each for each in record.races if each != race))
         case ev.LobbyUpdated(lobby=lobby):
-            return replace(record, current_lobby_id=lobby.lobby_id if lobby.active else None, last_activity=event.at)
-        case ev.RoomConnected() | ev.RoomDisconnected() | ev.LobbyForgotten():
+            return _hosting(record, lobby, event.at)
+        case ev.LobbyForgotten(key=key):
+            return _hosting_no_more(record, key)
+        case ev.RoomConnected() | ev.RoomDisconnected():
             return record
         case _:
             assert_never(event)
@@ -126,11 +132,17 @@ def reduce_race(record: RaceRecord | None, event: ev.RaceEvent) -> RaceRecord | 
             assert_never(event)
 
 
-def reduce_lobby(event: ev.LobbyEvent) -> LobbyRecord | None:
-    """Return the lobby's record after the event: an update replaces it whole, so the one before does not matter."""
+def reduce_lobby(record: LobbyRecord | None, event: ev.LobbyEvent) -> LobbyRecord | None:
+    """Return the lobby's record after the event: an update replaces all but when it was made, and since when it is so.
+
+    None when it is shown no more.
+    """
     match event:
         case ev.LobbyUpdated(lobby=lobby):
-            return lobby
+            if record is None:
+                return lobby
+            since = record.state_since if record.state is lobby.state else lobby.state_since
+            return replace(lobby, created_at=record.created_at, state_since=since)
         case ev.LobbyForgotten():
             return None
         case _:
@@ -150,6 +162,22 @@ def _added(event: ev.BotAdded) -> BotRecord:
     if event.active:
         return fresh
     return replace(fresh, status=BotStatus.DISCONNECTED, status_message=STOPPED_MESSAGE)
+
+
+def _hosting(record: BotRecord, lobby: LobbyRecord, at: float) -> BotRecord:
+    """A bot that sees a lobby which is over is still in it, and one that sees none stays where it was last."""
+    noted = replace(record, last_activity=at) if lobby.watched else record
+    if lobby.lobby_id is None:
+        return replace(noted, creating_lobby=True)
+    if lobby.active or lobby.watched:
+        return replace(noted, current_lobby_id=lobby.lobby_id)
+    return replace(noted, current_lobby_id=None) if record.current_lobby_id == lobby.lobby_id else noted
+
+
+def _hosting_no_more(record: BotRecord, key: str) -> BotRecord:
+    if key == record.name:
+        return replace(record, creating_lobby=False)
+    return replace(record, current_lobby_id=None) if key == str(record.current_lobby_id) else record
 
 
 def _queued(record: BotRecord) -> bool:

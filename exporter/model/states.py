@@ -55,6 +55,55 @@ class LobbyState(StrEnum):
     FINISHED = "finished"
 
 
+_LOBBY_MOVES = frozenset(
+    {
+        # A state may be passed while nobody looks, and players who fail to load take a game back to the lobby.
+        (LobbyState.WAITING, LobbyState.READY),
+        (LobbyState.WAITING, LobbyState.IN_GAME),
+        (LobbyState.READY, LobbyState.WAITING),
+        (LobbyState.READY, LobbyState.IN_GAME),
+        (LobbyState.IN_GAME, LobbyState.WAITING),
+        (LobbyState.IN_GAME, LobbyState.READY),
+    }
+)
+
+
+def lobby_expects(before: LobbyState, after: LobbyState) -> bool:
+    """Return whether a lobby may go from one state to the other: it may end from every one, and an end is final."""
+    return before is after or after is LobbyState.FINISHED or (before, after) in _LOBBY_MOVES
+
+
+UNKNOWN_OUTCOME = "unknown"
+NO_MATCH = "no_match"
+LOBBY_OUTCOMES = (
+    "radiant",
+    "dire",
+    "neutral",
+    "no_winner",
+    "custom",
+    "network",
+    "leaver",
+    "server_crash",
+    "never_started",
+    "cancelled",
+    "suspicious",
+    NO_MATCH,
+    UNKNOWN_OUTCOME,
+)
+"""How a lobby can end: the game's own outcomes, `no_match` for one that was closed without a match, and `unknown`."""
+
+
+class CreateFailure(StrEnum):
+    """Why a lobby that was ordered did not come about."""
+
+    REFUSED = "refused"
+    TIMEOUT = "timeout"
+    ALREADY_IN_GAME = "already_in_game"
+    NO_BOT = "no_bot"
+    BOT_LOST = "bot_lost"
+    OTHER = "other"
+
+
 class RaceState(StrEnum):
     """racetime.gg's own race states, and one for a word that we do not know."""
 

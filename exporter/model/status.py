@@ -57,6 +57,7 @@ class BotRecord:
     guard_code_waiting: bool = False
     races: tuple[str, ...] = ()
     current_lobby_id: int | None = None
+    creating_lobby: bool = False
 
     @property
     def platform(self) -> str:
@@ -73,11 +74,12 @@ class BotRecord:
     @property
     def ready(self) -> bool:
         """Whether it can take new work, as far as the bot itself is concerned (draining is the process's affair)."""
-        return self.healthy and self.is_active and self.maintenance is None and self.state == self.traits.ready
+        willing = self.healthy and self.is_active and self.maintenance is None
+        return willing and self.state == self.traits.ready and not self.creating_lobby
 
     @property
     def busy(self) -> bool:
-        return self.state in self.traits.busy
+        return self.state in self.traits.busy or self.creating_lobby
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,17 +147,21 @@ class RaceRecord:
 
 @dataclass(frozen=True, slots=True)
 class LobbyPlayer:
-    """One person in a Dota 2 lobby; `team` is radiant, dire, spectator or unassigned."""
+    """One person in a Dota 2 lobby; `team` is radiant, dire, spectator or unassigned, who has no slot."""
 
     steam_id: int
-    name: str
+    name: str | None
     team: str
     slot: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class LobbyRecord:
-    """One Dota 2 lobby. `key` names it in the store: the lobby id once there is one, before that the bot's name."""
+    """One Dota 2 lobby. `key` names it in the store: the lobby id once there is one, before that the bot's name.
+
+    `players` are those who are in it now, without the bot, which has the team `bot_team` and should be unassigned.
+    `watched` says whether the bot sees it now: while the bot is away, the record is what it saw last.
+    """
 
     key: str
     bot: str
@@ -172,6 +178,8 @@ class LobbyRecord:
     players: tuple[LobbyPlayer, ...] = ()
     match_id: int | None = None
     match_outcome: str | None = None
+    bot_team: str | None = None
+    watched: bool = True
 
     @property
     def active(self) -> bool:

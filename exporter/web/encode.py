@@ -110,6 +110,8 @@ def lobby(record: LobbyRecord, *, bot_username: str | None) -> Json:
         "created_at": timestamp(record.created_at),
         "match_id": _identifier(record.match_id),
         "match_outcome": record.match_outcome,
+        "bot_team": record.bot_team,
+        "watched": record.watched,
     }
 
 

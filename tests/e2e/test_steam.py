@@ -13,6 +13,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.platforms.steam.messages import Result
+from exporter.simulators.dota2 import Coordinator
 from exporter.simulators.steam import Phase, Policy, SteamSimulator, World, demo
 from exporter.simulators.steam.script import demo_password, demo_secret
 from exporter.timing import SystemClock
@@ -53,12 +54,12 @@ async def bots(running: Running, good: Callable[[dict[str, Any]], bool]) -> dict
 
 
 def online(bot: dict[str, Any]) -> bool:
-    return bool(bot["state"] == "steam_online" and bot["steam_connected"] and bot["healthy"])
+    return bool(bot["state"] == "gc_connected" and bot["steam_connected"] and bot["healthy"])
 
 
 async def test_a_restart_needs_neither_password_nor_code(tmp_path: Path) -> None:
     clock = SystemClock()
-    simulator = SteamSimulator(demo(clock.now()).world, clock=clock)
+    simulator = SteamSimulator(demo(clock.now()).world, clock=clock, games=[Coordinator()])
     await simulator.start()
     world, data = simulator.world, tmp_path / "data"
     written = config(simulator, tmp_path)
@@ -98,7 +99,7 @@ async def test_each_trouble_of_an_account_shows_as_itself(tmp_path: Path) -> Non
     for name in ("wrong", "kicked", "limited"):
         world.add_account(f"user-{name}", "the-password")
     world.add_account("user-mailed", "the-password", email_code="R7PQK")
-    simulator = SteamSimulator(world, clock=SystemClock())
+    simulator = SteamSimulator(world, clock=SystemClock(), games=[Coordinator()])
     await simulator.start()
     simulator.faults.refuse(Phase.BEGIN, Result.RATE_LIMIT_EXCEEDED, username="user-limited")
     lines = ["steam:", "  logon_interval: 100ms", f"  cm_list: {list(simulator.cm_urls)}", "bots:"]
@@ -148,7 +149,7 @@ async def test_each_trouble_of_an_account_shows_as_itself(tmp_path: Path) -> Non
 
 async def test_a_killed_process_logs_on_again_without_a_password_and_a_dead_token_costs_one(tmp_path: Path) -> None:
     clock = SystemClock()
-    simulator = SteamSimulator(demo(clock.now()).world, clock=clock)
+    simulator = SteamSimulator(demo(clock.now()).world, clock=clock, games=[Coordinator()])
     await simulator.start()
     world, data = simulator.world, tmp_path / "data"
     written = config(simulator, tmp_path)

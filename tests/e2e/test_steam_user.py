@@ -45,6 +45,9 @@ class Mirror:
     def receive(self, steamid: int, msgtype: int, header: Header, body: bytes, now: float) -> None:  # noqa: ARG002
         self._send(steamid, msgtype + 1, Header(jobid_target=header.jobid_source), body[::-1])
 
+    def advance(self, now: float) -> None:
+        """Nothing happens by itself."""
+
 
 @dataclass
 class Client:

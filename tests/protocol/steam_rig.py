@@ -1,4 +1,4 @@
-"""A simulated Steam, a real store and supervisor, and Dota 2 bots between them, over real sockets.
+"""A simulated Steam with a Dota 2 coordinator, a real store and supervisor, and bots between them, over real sockets.
 
 Time stands still unless a test moves it: `clock` is ours, `steam_clock` is Steam's.
 """
@@ -13,7 +13,7 @@ from typing import Any
 from exporter.metrics.counters import Counters
 from exporter.model import events as ev
 from exporter.model.status import BotRecord
-from exporter.platforms.dota2.bot import Dota2Bot
+from exporter.platforms.dota2.bot import Dota2Bot, Dota2Timing
 from exporter.platforms.dota2.options import DOTA2, Dota2Options
 from exporter.platforms.dota2.service import Dota2Service
 from exporter.platforms.steam.account import AccountSecrets
@@ -22,6 +22,7 @@ from exporter.platforms.steam.tokens import StoredLogon
 from exporter.runner import RetryPolicy
 from exporter.secrets import Secret, SecretSource
 from exporter.sections import Steam
+from exporter.simulators.dota2 import Coordinator
 from exporter.simulators.steam import Account, Policy, SteamSimulator, World
 from exporter.store import StatusStore
 from exporter.supervisor import BotSpec, Supervisor
@@ -37,11 +38,22 @@ SCAN_FOR = (PASSWORD, base64.b64encode(SECRET).decode())
 class Rig:
     """Everything between a simulated Steam and what readers see of our bots."""
 
-    def __init__(self, stack: AsyncExitStack, data_dir: Path, policy: Policy | None = None) -> None:
+    def __init__(
+        self,
+        stack: AsyncExitStack,
+        data_dir: Path,
+        policy: Policy | None = None,
+        *,
+        coordinator: Coordinator | None = None,
+        timing: Dota2Timing | None = None,
+    ) -> None:
         self.clock = ManualClock()
         self.steam_clock = ManualClock()
         self.world = World(policy=policy or Policy(poll_interval_s=0.05, heartbeat_s=300))
-        self.simulator = SteamSimulator(self.world, clock=self.steam_clock)
+        self.coordinator = coordinator or Coordinator()
+        self.timing = timing or Dota2Timing(greet_s=0.0)
+        self.draining = False
+        self.use_simulator(clock=self.steam_clock)
         self.unexpected: list[ev.Change] = []
         self.hidden: set[str] = set()
         self.events: list[ev.Event] = []
@@ -52,6 +64,10 @@ class Rig:
         self.data_dir = data_dir
         self._stack = stack
 
+    def use_simulator(self, **options: Any) -> None:
+        """Put another simulator of the same Steam, not yet running, in the place of the present one."""
+        self.simulator = SteamSimulator(self.world, games=[self.coordinator], **options)
+
     async def open(self, *, tls: ssl.SSLContext | None = None, clock: Clock | None = None, **config: Any) -> None:
         """Open our side; the simulator must run. Without other settings it is given the simulator's CMs."""
         settings = config or {"cm_list": self.simulator.cm_urls}
@@ -59,7 +75,7 @@ class Rig:
         rng = random.Random(1)
         network = open_network(steam, clock or self.clock, self.data_dir, tls=tls, rng=rng)
         self.network: SteamNetwork = await self._stack.enter_async_context(network)
-        self.service = Dota2Service(self.network)
+        self.service = Dota2Service(self.network, self.timing)
         self.supervisor = Supervisor(
             self.store,
             {"dota2": self.service},
@@ -67,7 +83,7 @@ class Rig:
             rng=rng,
             policy=RetryPolicy(),
             hide=self.hidden.add,
-            draining=lambda: False,
+            draining=lambda: self.draining,
         )
         self._stack.push_async_callback(self.supervisor.shutdown)
 

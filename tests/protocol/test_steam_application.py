@@ -8,6 +8,7 @@ import aiohttp
 
 from exporter.app import application, load_fleet
 from exporter.platforms.steam.messages import Result
+from exporter.simulators.dota2 import Coordinator
 from exporter.simulators.steam import Phase, Policy, SteamSimulator, World
 from exporter.timing import SystemClock
 from exporter.web.settings import WebSettings
@@ -20,7 +21,7 @@ async def test_a_steam_bot_from_the_configuration_to_the_pages(tmp_path: Path) -
     world = World(policy=Policy(poll_interval_s=0.05))
     world.add_account("gaben", "hunter2")
     world.add_account("other", "hunter2")
-    simulator = SteamSimulator(world, clock=SystemClock())
+    simulator = SteamSimulator(world, clock=SystemClock(), games=[Coordinator()])
     await simulator.start()
     simulator.faults.refuse(Phase.BEGIN, Result.RATE_LIMIT_EXCEEDED, username="other")
     file = tmp_path / "config.yaml"
@@ -38,9 +39,9 @@ async def test_a_steam_bot_from_the_configuration_to_the_pages(tmp_path: Path) -
             metrics = await (await client.get("/metrics")).text()
     await simulator.stop()
     bots = {bot["name"]: bot for bot in status["bots"]}
-    assert bots["lobby-1"]["state"] == "steam_online"
+    assert bots["lobby-1"]["state"] == "gc_connected"
     assert bots["lobby-1"]["username"] == "gaben"
-    assert (bots["lobby-1"]["steam_connected"], bots["lobby-1"]["gc_connected"]) == (True, False)
+    assert (bots["lobby-1"]["steam_connected"], bots["lobby-1"]["gc_connected"]) == (True, True)
     assert (bots["lobby-2"]["status_name"], bots["lobby-2"]["status_reason"]) == ("auth_failed", "rate_limited")
     assert status["system"]["steam"]["logon_queue_length"] == 0
     pause_ends, retries = status["system"]["steam"]["logon_cooldown_until"], bots["lobby-2"]["next_retry_at"]
@@ -48,7 +49,7 @@ async def test_a_steam_bot_from_the_configuration_to_the_pages(tmp_path: Path) -
     assert "bot_steam_logon_queue_length 0.0" in metrics
     assert "bot_steam_logon_cooldown_until_timestamp_seconds " in metrics
     assert "bot_steam_outage 0.0" in metrics
-    assert 'bot_state{bot="lobby-1",platform="dota2",state="steam_online"} 1.0' in metrics
+    assert 'bot_state{bot="lobby-1",platform="dota2",state="gc_connected"} 1.0' in metrics
     assert 'bot_auth_failures_total{bot="lobby-2",platform="dota2",reason="rate_limited"} 1.0' in metrics
     assert "hunter2" not in metrics + json.dumps(status)
 

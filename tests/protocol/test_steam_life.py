@@ -299,7 +299,7 @@ async def test_logons_are_spaced_in_order(tmp_path: Path) -> None:
     names = [f"bot-{number}" for number in range(4)]
     async with AsyncExitStack() as stack:
         rig = Rig(stack, tmp_path)
-        rig.simulator = type(rig.simulator)(rig.world, clock=rig.clock)
+        rig.use_simulator(clock=rig.clock)
         await rig.simulator.start()
         stack.push_async_callback(rig.simulator.stop)
         await rig.open(cm_list=rig.simulator.cm_urls, logon_interval="10s")

@@ -37,7 +37,7 @@ async def test_by_password(steam: Rig) -> None:
     account = steam.account()
     await steam.add()
     record = await steam.online()
-    assert (record.state, record.status, record.status_reason) == ("steam_online", BotStatus.CONNECTED, None)
+    assert (record.state, record.status, record.status_reason) == ("gc_connected", BotStatus.CONNECTED, None)
     assert steam.world.logons(LogonKind.PASSWORD) == {"alice": 1}
     (token,) = steam.world.valid_tokens(account, steam.steam_clock.now())
     assert record.token_expires_at == int(token.expires_at)
@@ -64,7 +64,7 @@ async def test_by_the_token_of_the_last_start(steam: Rig) -> None:
 async def test_over_tls_by_the_directory(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         rig = Rig(stack, tmp_path)
-        rig.simulator = type(rig.simulator)(rig.world, clock=rig.steam_clock, tls=server_tls())
+        rig.use_simulator(clock=rig.steam_clock, tls=server_tls())
         await rig.simulator.start()
         stack.push_async_callback(rig.simulator.stop)
         await rig.open(tls=client_tls(), directory_url=rig.simulator.directory_url)
@@ -77,7 +77,7 @@ async def test_over_tls_by_the_directory(tmp_path: Path) -> None:
 async def test_a_server_that_nobody_vouches_for_gets_no_password(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         rig = Rig(stack, tmp_path)
-        rig.simulator = type(rig.simulator)(rig.world, clock=rig.steam_clock, tls=server_tls())
+        rig.use_simulator(clock=rig.steam_clock, tls=server_tls())
         await rig.simulator.start()
         stack.push_async_callback(rig.simulator.stop)
         await rig.open(cm_list=rig.simulator.cm_urls)

@@ -48,6 +48,9 @@ class Echo:
         self.diary.append((str(msgtype), steamid, now))
         self._send(steamid, msgtype + 1, Header(jobid_target=header.jobid_source), body[::-1])
 
+    def advance(self, now: float) -> None:
+        """Nothing happens by itself."""
+
 
 @pytest.fixture
 async def clock() -> ManualClock:

@@ -1,5 +1,6 @@
 """The configuration: one bad file per mistake, with the expected problems in its header."""
 
+import base64
 import copy
 import os
 import pickle
@@ -15,6 +16,7 @@ from exporter.config import BotEntry, Config, load, secret_option
 from exporter.errors import ConfigError, Problem
 from exporter.secrets import Secret, SecretError, SecretSource, read_secret_file
 from exporter.sections import is_loopback
+from exporter.simulators.steam import demo_password, demo_secret
 from exporter.yaml_lines import unknown_key
 
 ROOT = Path(__file__).parents[2]
@@ -97,9 +99,16 @@ def test_shipped_file_runs_the_demo_bots() -> None:
     config = load(ROOT / "config.yaml")
     assert config.simulators.racetime.enabled
     assert config.simulators.racetime.scenario == "demo"
-    assert [bot.name for bot in config.bots] == ["alttpr", "ootr", "smz3", "sm"]
-    for bot in config.bots:
-        assert bot.platform == "racetime"
+    assert (config.simulators.steam.enabled, config.simulators.steam.scenario) == (True, "demo")
+    bots = {platform: [each for each in config.bots if each.platform == platform] for platform in ("racetime", "dota2")}
+    assert [bot.name for bot in config.bots] == ["alttpr", "ootr", "smz3", "sm", *(f"lobby-{n}" for n in range(1, 9))]
+    for number, bot in enumerate(bots["dota2"], 1):
+        assert bot.options["username"] == f"demo-bot-{number}"
+        assert secret_option(bot, "password", config.base_dir).read().reveal() == demo_password(number)
+        if number % 2:
+            shared = secret_option(bot, "shared_secret", config.base_dir).read().reveal()
+            assert base64.b64decode(shared) == demo_secret(number)
+    for bot in bots["racetime"]:
         assert bot.options["category"] == bot.name
         assert bot.options["client_id"] == f"demo-{bot.name}"
         assert secret_option(bot, "client_secret", config.base_dir).read().reveal() == f"demo-{bot.name}-secret"

@@ -295,3 +295,23 @@ async def test_an_order_to_end_is_not_lost_while_a_failed_bot_closes_its_tasks()
     assert task.cancelled()
     assert bench.bot.runs == 1
     assert not any(isinstance(fact, ev.ConnectionFailed) for fact in bench.facts)
+
+
+async def test_a_proof_that_was_withdrawn_does_not_expire_as_well() -> None:
+    async def loses_its_service(bot: ScriptedBot) -> NoReturn:
+        bot.prove(valid_s=90)
+        bot.report(ev.ServiceLost("alpha", bot.clock.now(), FailureReason.GC_DOWN, "the coordinator is away"))
+        await bot.clock.sleep(300)
+        bot.prove(valid_s=90)
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with Bench(loses_its_service).running() as bench:
+        assert bench.record.status_reason == "gc_down"
+        await bench.clock.advance(200)
+        assert not any(isinstance(each, ev.ProofExpired) for each in bench.facts)
+        assert bench.record.status_reason == "gc_down"
+        await bench.clock.advance(100)
+        assert bench.record.healthy
+        await bench.clock.advance(91)
+        assert bench.record.status_reason == "timeout"

@@ -21,7 +21,7 @@ DOTA2_BOT = BOT | {"username", "steam_connected", "gc_connected", "current_lobby
 LOBBY = {
     "lobby_id", "name", "state", "bot", "bot_username", "server_region", "server_region_name", "game_mode",
     "game_mode_name", "has_password", "players", "radiant_count", "dire_count", "spectator_count", "created_at",
-    "match_id", "match_outcome",
+    "match_id", "match_outcome", "bot_team", "watched",
 }  # fmt: skip
 RACE = {
     "name", "category", "slug", "bot", "state", "goal", "info", "url", "unlisted", "recorded", "opened_by_bot",

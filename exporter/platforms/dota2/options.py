@@ -7,6 +7,7 @@ from pathlib import Path
 from exporter.config import BotEntry, secret_option
 from exporter.errors import AuthReason, ConfigError, DisconnectReason, FailureReason, Problem
 from exporter.model.states import CONNECTING, DISCONNECTED, PlatformTraits
+from exporter.platforms.dota2 import coordinator
 from exporter.platforms.steam.account import AccountSecrets
 from exporter.platforms.steam.crypto import shared_secret_bytes
 from exporter.platforms.steam.session import ODDITIES
@@ -48,7 +49,7 @@ DOTA2 = PlatformTraits(
     failure_reasons=tuple(FailureReason),
     disconnect_reasons=tuple(DisconnectReason),
     facts=("steam_connected", "gc_connected", "current_lobby_id"),
-    protocol_errors=ODDITIES,
+    protocol_errors=(*ODDITIES, *coordinator.ODDITIES),
 )
 
 _KEYS = ("username", "password", "password_file", "shared_secret", "shared_secret_file")

@@ -33,3 +33,6 @@ class Game(Protocol):
 
     def receive(self, steamid: int, msgtype: int, header: Header, body: bytes, now: float) -> None:
         """A message from a player; `msgtype` comes without the protobuf bit."""
+
+    def advance(self, now: float) -> None:
+        """Let happen what is due by now; called again and again."""

@@ -12,4 +12,5 @@ class MakeScenario(Protocol):
     def __call__(self, now: float, seed: int = 1) -> Scenario: ...
 
 
-SCENARIOS: dict[str, MakeScenario] = {"demo": demo, "trouble": trouble}
+SCENARIOS: dict[str, MakeScenario] = {"demo": demo, "quiet": demo, "trouble": trouble}
+"""The first two are one Steam: they differ in what goes on at the coordinators of games."""

@@ -49,6 +49,8 @@ class SteamSimulator:
         self._scenario = scenario
         self._tick_s = tick_s
         self._games = {game.appid: game for game in games}
+        self._players: dict[tuple[int, int], Link] = {}
+        """Who plays what, by app and Steam id."""
         for game in self._games.values():
             game.attach(partial(self._send_to_player, game.appid))
         desk = Desk(world, self._games, self.stats)
@@ -142,6 +144,8 @@ class SteamSimulator:
             await self._clock.sleep(self._tick_s)
             if self._scenario is not None:
                 self._scenario.advance(self._clock.now())
+            for game in self._games.values():
+                game.advance(self._clock.now())
             for cm in self.cms:
                 cm.drop_silent()
 
@@ -160,6 +164,10 @@ class SteamSimulator:
                 link.send(Emsg.CLIENT_PLAYING_SESSION_STATE, encode_body(state))
             case GamesChanged(session=session, started=started, stopped=stopped):
                 now, steamid = self._clock.now(), session.account.steamid
+                for app in stopped:
+                    self._players.pop((app, steamid), None)
+                if link is not None:
+                    self._players.update({(app, steamid): link for app in started})
                 for game in (self._games[app] for app in stopped if app in self._games):
                     game.leave(steamid, now)
                 for game in (self._games[app] for app in started if app in self._games):
@@ -169,10 +177,10 @@ class SteamSimulator:
         return next((link for link in self.links if link.session is session), None)
 
     def _send_to_player(self, appid: int, steamid: int, msgtype: int, header: Header, body: bytes) -> None:
+        link = self._players.get((appid, steamid))
+        if link is None or link.session is None:
+            return
         payload = encode_frame(msgtype, header, body)
         message = encode_body(GameMessage(appid=appid, msgtype=msgtype | PROTOBUF_BIT, payload=payload))
-        for link in self.links:
-            session = link.session
-            if session is not None and session.account.steamid == steamid and appid in session.games:
-                outer = Header(steamid=steamid, client_sessionid=session.session_id, routing_appid=appid)
-                link.put([encode_frame(Emsg.CLIENT_FROM_GC, outer, message)])
+        outer = Header(steamid=steamid, client_sessionid=link.session.session_id, routing_appid=appid)
+        link.put([encode_frame(Emsg.CLIENT_FROM_GC, outer, message)])

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
@@ -13,8 +14,15 @@ from exporter.errors import AuthReason, FailureReason
 from exporter.metrics.counters import Counters
 from exporter.metrics.exposition import Exposition, MetricsPage
 from exporter.model import events as ev
-from exporter.model.states import DisconnectReason, EntrantStatus, PlatformTraits, RaceState
-from exporter.model.status import Entrant, Maintenance, RaceView
+from exporter.model.states import (
+    CreateFailure,
+    DisconnectReason,
+    EntrantStatus,
+    LobbyState,
+    PlatformTraits,
+    RaceState,
+)
+from exporter.model.status import Entrant, LobbyPlayer, LobbyRecord, Maintenance, RaceView
 from exporter.process import ProcessState
 from exporter.stats import BotStats, HttpStats, LogonStats, LoopStats
 from exporter.store import StatusStore
@@ -123,6 +131,26 @@ def race(slug: str, state: RaceState = RaceState.OPEN, *entrants: EntrantStatus,
     return replace(view, entrants=people, entrants_count=len(people))
 
 
+def lobby(bot: str, lobby_id: int, state: LobbyState, *players: str, **facts: Any) -> LobbyRecord:
+    people = tuple(LobbyPlayer(number, None, team, None) for number, team in enumerate(players, start=1))
+    return LobbyRecord(
+        key=str(lobby_id),
+        bot=bot,
+        lobby_id=lobby_id,
+        name='"finals"',
+        state=state,
+        state_since=20.0,
+        server_region=3,
+        server_region_name="EUW",
+        game_mode=99,
+        game_mode_name="99",
+        has_password=True,
+        created_at=20.0,
+        players=people,
+        **facts,
+    )
+
+
 def connected(bot: str, state: str = "online", at: float = 10.0) -> Iterable[ev.Event]:
     return (
         ev.ConnectStarted(bot, at),
@@ -152,6 +180,14 @@ def rich_fleet() -> Rig:
         ev.ConnectionFailed("delta", 18.0, FailureReason.REFUSED, "refused", 20.0, DisconnectReason.NETWORK),
         *connected("bravo", "lounge"),
         ev.CredentialsRefused("bravo", 19.0, AuthReason.GUARD_CODE_REQUIRED, "code?", retry_at=None),
+        *connected("foxtrot", "lounge"),
+        ev.LobbyCreated("foxtrot", 20.0, 29, took_s=0.4),
+        ev.LobbyUpdated("foxtrot", 20.0, lobby("foxtrot", 28, LobbyState.READY)),
+        ev.LobbyUpdated(
+            "foxtrot", 21.0, lobby("foxtrot", 28, LobbyState.FINISHED, match_outcome="dire", watched=False)
+        ),
+        ev.LobbyUpdated("foxtrot", 22.0, lobby("foxtrot", 29, LobbyState.WAITING)),
+        ev.LobbyCreateFailed("foxtrot", 23.0, CreateFailure.TIMEOUT, "no confirmation"),
         ev.MaintenanceBegan("bravo", 20.0, Maintenance(None, "tea", None)),
     )
     for name in rig.store.bots:

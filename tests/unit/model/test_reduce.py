@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from exporter.errors import AuthReason, FailureReason
 from exporter.model import events as ev
 from exporter.model.reduce import reduce_bot, reduce_lobby, reduce_race
-from exporter.model.states import BotStatus, DisconnectReason, EntrantStatus, LobbyState, RaceState
+from exporter.model.states import (
+    BotStatus,
+    CreateFailure,
+    DisconnectReason,
+    EntrantStatus,
+    LobbyState,
+    RaceState,
+    lobby_expects,
+)
 from exporter.model.status import BotRecord, Entrant, LobbyRecord, Maintenance, RaceRecord
 from tests.fleet import TRAITS, added, race_view
 
@@ -208,11 +216,76 @@ class TestRaces:
         assert reduce_race(None, ev.RoomConnected(BOT, 1, "alpha/x")) is None
 
 
-def test_a_lobby_is_replaced_whole() -> None:
-    lobby = LobbyRecord("7", BOT, 7, "finals", LobbyState.WAITING, 1.0, 2, "USE", 1, "AP", True, 1.0)
-    assert reduce_lobby(ev.LobbyUpdated(BOT, 2.0, lobby)) is lobby
-    assert reduce_lobby(ev.LobbyForgotten(BOT, 3.0, "7")) is None
-    assert after(*connected(), ev.LobbyUpdated(BOT, 20.0, lobby)).current_lobby_id == 7
+LOBBY = LobbyRecord("7", BOT, 7, "finals", LobbyState.WAITING, 1.0, 2, "USE", 1, "AP", True, 1.0)
+RUNNING = replace(LOBBY, state=LobbyState.IN_GAME, state_since=5.0, created_at=4.0)
+
+
+class TestLobby:
+    def test_an_update_replaces_all_but_the_times(self) -> None:
+        assert reduce_lobby(None, ev.LobbyUpdated(BOT, 2.0, LOBBY)) is LOBBY
+        running = reduce_lobby(LOBBY, ev.LobbyUpdated(BOT, 5.0, RUNNING))
+        assert running == replace(RUNNING, created_at=1.0)
+        again = reduce_lobby(running, ev.LobbyUpdated(BOT, 6.0, replace(RUNNING, state_since=6.0, name="x")))
+        assert again == replace(RUNNING, created_at=1.0, name="x")
+        assert reduce_lobby(again, ev.LobbyForgotten(BOT, 7.0, "7")) is None
+
+    def test_the_bot_is_in_its_lobby_until_that_is_gone(self) -> None:
+        record = after(*connected(), ev.LobbyUpdated(BOT, 20.0, LOBBY))
+        assert (record.current_lobby_id, record.last_activity) == (7, 20.0)
+        for lobby, current in (
+            (replace(LOBBY, watched=False), 7),
+            (replace(LOBBY, state=LobbyState.FINISHED), 7),
+            (replace(LOBBY, state=LobbyState.FINISHED, watched=False), None),
+        ):
+            seen = reduce_bot(record, ev.LobbyUpdated(BOT, 21.0, lobby))
+            assert seen is not None
+            assert seen.current_lobby_id == current
+        other = replace(LOBBY, key="6", lobby_id=6, state=LobbyState.FINISHED, watched=False)
+        assert after(*connected(), ev.LobbyUpdated(BOT, 20.0, LOBBY), ev.LobbyUpdated(BOT, 21.0, other)).busy is False
+        kept = reduce_bot(record, ev.LobbyUpdated(BOT, 21.0, other))
+        assert kept is not None
+        assert kept.current_lobby_id == 7
+        gone = reduce_bot(record, ev.LobbyForgotten(BOT, 22.0, "7"))
+        assert gone is not None
+        assert gone.current_lobby_id is None
+
+    def test_what_is_out_of_sight_is_no_activity(self) -> None:
+        unseen = replace(LOBBY, watched=False)
+        assert after(*connected(), ev.LobbyUpdated(BOT, 20.0, unseen)).last_activity is None
+
+    def test_a_bot_that_waits_for_its_lobby_is_busy(self) -> None:
+        creating = replace(LOBBY, key=BOT, lobby_id=None, state=LobbyState.CREATING)
+        record = after(*connected(), ev.LobbyUpdated(BOT, 20.0, creating))
+        assert (record.creating_lobby, record.busy, record.ready) == (True, True, False)
+        freed = reduce_bot(record, ev.LobbyForgotten(BOT, 21.0, BOT))
+        assert freed is not None
+        assert (freed.creating_lobby, freed.busy, freed.ready) == (False, False, True)
+
+    def test_creations_are_activity(self) -> None:
+        for event in (
+            ev.LobbyCreated(BOT, 20.0, 7, 1.0),
+            ev.LobbyCreateFailed(BOT, 20.0, CreateFailure.REFUSED, "no"),
+        ):
+            assert after(*connected(), event).last_activity == 20.0
+
+    @pytest.mark.parametrize("before", LobbyState)
+    @pytest.mark.parametrize("end", [LobbyState.FINISHED])
+    def test_every_state_may_end_and_an_end_is_final(self, before: LobbyState, end: LobbyState) -> None:
+        assert lobby_expects(before, end)
+        assert lobby_expects(end, before) == (before is end)
+
+    def test_a_game_that_players_could_not_load_goes_back(self) -> None:
+        assert lobby_expects(LobbyState.IN_GAME, LobbyState.WAITING)
+        assert not lobby_expects(LobbyState.WAITING, LobbyState.CREATING)
+
+
+def test_a_part_of_the_service_that_is_gone_is_an_error_while_the_connection_lives() -> None:
+    lost = ev.ServiceLost(BOT, 40.0, FailureReason.GC_DOWN, "the coordinator does not answer")
+    record = after(*connected(), lost)
+    assert (record.status, record.status_reason) == (BotStatus.CONNECTION_ERROR, "gc_down")
+    assert (record.status_message, record.last_error_time) == ("the coordinator does not answer", 40.0)
+    assert (record.state, record.connected_since) == ("online", None)
+    assert after(*connected(), lost, ev.HealthProved(BOT, 50.0, 90)).healthy
 
 
 def events() -> st.SearchStrategy[ev.Event]:
@@ -227,6 +300,11 @@ def events() -> st.SearchStrategy[ev.Event]:
         st.builds(ev.StateEntered, st.just(BOT), at, st.sampled_from(TRAITS.states)),
         st.builds(ev.HealthProved, st.just(BOT), at, st.just(90.0)),
         st.builds(ev.CheckFailed, st.just(BOT), at, st.sampled_from(FailureReason), st.just("check")),
+        st.builds(ev.ServiceLost, st.just(BOT), at, st.sampled_from(FailureReason), st.just("lost")),
+        st.builds(
+            lambda t, state: ev.LobbyUpdated(BOT, t, replace(LOBBY, state=state)), at, st.sampled_from(LobbyState)
+        ),
+        st.builds(ev.LobbyForgotten, st.just(BOT), at, st.just("7")),
         st.builds(ev.ProofExpired, st.just(BOT), at, st.just(90.0)),
         st.builds(failed, at),
         st.builds(refused, at),

@@ -114,6 +114,14 @@ class CMsgSOCacheUnsubscribed(_message.Message):
     owner_soid: CMsgSOIDOwner
     def __init__(self, owner_soid: _Optional[_Union[CMsgSOIDOwner, _Mapping]] = ...) -> None: ...
 
+class CMsgSOCacheSubscriptionCheck(_message.Message):
+    __slots__ = ("version", "owner_soid")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    OWNER_SOID_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    owner_soid: CMsgSOIDOwner
+    def __init__(self, version: _Optional[int] = ..., owner_soid: _Optional[_Union[CMsgSOIDOwner, _Mapping]] = ...) -> None: ...
+
 class CMsgSOCacheSubscriptionRefresh(_message.Message):
     __slots__ = ("owner_soid",)
     OWNER_SOID_FIELD_NUMBER: _ClassVar[int]

@@ -1,0 +1,46 @@
+"""A timer that one owner sets again and again; without a time to wait for it costs nothing."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from exporter.timing import Clock
+
+
+class Alarm:
+    """Rings at the time that was set last, in a task of the owner's group; what `ring` raises ends the group."""
+
+    __slots__ = ("_at", "_clock", "_group", "_ring", "_task")
+
+    def __init__(self, clock: Clock, group: asyncio.TaskGroup, ring: Callable[[], Awaitable[None]]) -> None:
+        self._clock = clock
+        self._group = group
+        self._ring = ring
+        self._at: float | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def set(self, at: float | None) -> None:
+        """Ring at this time (monotonic), and no more at the one before; None for never."""
+        if at == self._at:
+            return
+        self.cancel()
+        if at is not None:
+            self._at = at
+            self._task = self._group.create_task(self._wait(at), name="alarm")
+
+    def cancel(self) -> None:
+        """Do not ring."""
+        self._at = None
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    async def _wait(self, at: float) -> None:
+        while (left := at - self._clock.monotonic()) > 0:
+            await self._clock.sleep(left)
+        self._at = self._task = None  # whoever rings may set it anew
+        await self._ring()
+
+
+def soonest(*times: float | None) -> float | None:
+    """Return the first of some times, of which None is never."""
+    return min((each for each in times if each is not None), default=None)

@@ -33,7 +33,7 @@ DECISIONS = sorted((ROOT / "docs" / "adr").glob("*.md"))
 PACKAGE = ROOT / "exporter"
 
 # Keys of /status that begin like a metric.
-NO_METRICS = frozenset({"bot_state_summary", "bot_status_summary", "bot_username"})
+NO_METRICS = frozenset({"bot_lost", "bot_state_summary", "bot_status_summary", "bot_team", "bot_username"})
 
 _FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _SHARED_SECRET = base64.b64encode(bytes(20)).decode()

@@ -1,7 +1,7 @@
 """A bot's session with the simulated coordinator: going down, queue, silence, restarts, and what becomes of lobbies."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -194,7 +194,7 @@ async def stopped(rig: LobbyRig) -> None:
 
 @pytest.mark.parametrize("trouble", [going_down, kicked, stopped])
 async def test_an_order_ends_in_doubt_when_its_session_does(
-    rig: LobbyRig, trouble: Callable[[LobbyRig], "asyncio._CoroutineLike[None]"]
+    rig: LobbyRig, trouble: Callable[[LobbyRig], Awaitable[None]]
 ) -> None:
     rig.gc.faults.silence(GcMsg.LOBBY_CREATE)
     creating = asyncio.create_task(rig.bot().create_lobby(SETTINGS))

@@ -191,7 +191,7 @@ def where_to_look(app: Application, settings: WebSettings) -> str:
     if app.racetime is not None:
         lines.append(f"  simulator     {app.racetime.url}  (a racetime.gg that plays by itself)")
     if app.steam is not None:
-        lines.append(f"  simulator     {app.steam.directory_url}  (a Steam to log on to)")
+        lines.append(f"  simulator     {app.steam.directory_url}  (a Steam on which Dota 2 is played)")
     return "\n".join([*lines, "", "Stop with Ctrl-C.", ""])
 
 

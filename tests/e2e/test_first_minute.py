@@ -14,26 +14,46 @@ from tests.e2e.site import site
 from tests.eventually import eventually
 
 SHIPPED = ROOT / "config.yaml"
+PLATFORMS = ("racetime", "dota2")
 
 
 async def test_the_shipped_configuration_shows_everything(tmp_path: Path) -> None:
     async with exporter(SHIPPED, tmp_path) as running, aiohttp.ClientSession(running.url) as session:
         text = "\n".join(running.greeting)
-        for place in ("status page", "metrics", "JSON", "health", "simulator"):
+        for place in (
+            "12 bots",
+            "status page",
+            "metrics",
+            "JSON",
+            "health",
+            "racetime.gg that plays",
+            "Dota 2 is played",
+        ):
             assert place in text
         deadline = time.monotonic() + 60
         while True:
             async with session.get("/status") as response:
                 status = await response.json()
-            if status["system"]["bot_status_summary"]["connected"] >= 4 and status["system"]["active_races"] >= 3:
+            system, lobbies = status["system"], status["lobbies"]
+            connected, races = system["bot_status_summary"]["connected"], system["active_races"]
+            if connected == 12 and races >= 3 and any(lobby["state"] == "in_game" for lobby in lobbies):
                 break
             assert time.monotonic() < deadline, status
             await asyncio.sleep(0.1)
-        assert {bot["category"] for bot in status["bots"]} == {"alttpr", "ootr", "smz3", "sm"}
+        platforms = {platform: [bot for bot in status["bots"] if bot["platform"] == platform] for platform in PLATFORMS}
+        assert {bot["category"] for bot in platforms["racetime"]} == {"alttpr", "ootr", "smz3", "sm"}
+        assert {bot["username"] for bot in platforms["dota2"]} == {f"demo-bot-{number}" for number in range(1, 9)}
         assert any(race["entrants"] for race in status["races"])
+        playing = next(lobby for lobby in lobbies if lobby["state"] == "in_game")
+        assert playing["radiant_count"] >= 1
+        assert playing["dire_count"] >= 1
+        assert all(player["name"] for player in playing["players"])
+        assert playing["match_id"]
         async with session.get("/metrics") as response:
             page = await response.text()
         assert 'bot_up{bot="alttpr",platform="racetime"} 1.0' in page
+        assert 'bot_up{bot="lobby-1",platform="dota2"} 1.0' in page
+        assert "bot_exporter_unexpected_transitions_total 0.0" in page
         async with session.get("/") as response:
             assert "bot-exporter" in await response.text()
         for probe in ("/health", "/-/healthy", "/-/ready"):
@@ -65,7 +85,7 @@ async def test_version_and_help() -> None:
 
 async def test_config_check() -> None:
     fine = await run_to_end(f"--config.file={SHIPPED}", "--config.check")
-    assert (fine.code, fine.out, fine.err) == (0, f"{SHIPPED} is fine: 4 bots\n", "")
+    assert (fine.code, fine.out, fine.err) == (0, f"{SHIPPED} is fine: 12 bots\n", "")
 
 
 async def test_healthcheck_asks_the_running_server(tmp_path: Path) -> None:

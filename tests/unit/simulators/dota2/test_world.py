@@ -155,7 +155,7 @@ def test_who_leads_when_the_host_goes() -> None:
     lobby, world = scene.hosting(ANN), scene.world
     world.leave(BOT, NOW)
     assert lobby.leader_id == ANN
-    assert not lobby.over
+    assert list(world.lobbies.values()) == [lobby]
     world.leave(ANN, NOW)
     assert lobby.over
     assert world.lobbies == {}

@@ -161,7 +161,7 @@ def connected(bot: str, state: str = "online", at: float = 10.0) -> Iterable[ev.
 
 def rich_fleet() -> Rig:
     """A fleet of both platforms to which everything has happened, so that every family has a sample."""
-    rig = Rig()
+    rig = Rig((RACING, TABLES, STEAM))
     rig.apply(
         racer("alpha", "alttp"),
         racer("al.pha-2", "alttp"),

@@ -63,11 +63,11 @@ class Prometheus:
 
 
 @asynccontextmanager
-async def prometheus(target_url: str, folder: Path) -> AsyncIterator[Prometheus]:
-    """Run a Prometheus that scrapes the target every 400 ms."""
+async def prometheus(target_url: str, folder: Path, text: str | None = None) -> AsyncIterator[Prometheus]:
+    """Run a Prometheus that scrapes the target every 400 ms, or does what another configuration's text says."""
     program = require_tool("prometheus", "prometheus")
     config = folder / "prometheus.yml"
-    config.write_text(CONFIG.format(target=urlsplit(target_url).netloc))
+    config.write_text(text or CONFIG.format(target=urlsplit(target_url).netloc))
     port = free_port()
     with (folder / "prometheus.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(

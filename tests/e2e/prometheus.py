@@ -63,7 +63,9 @@ class Prometheus:
 
 
 @asynccontextmanager
-async def prometheus(target_url: str, folder: Path, text: str | None = None) -> AsyncIterator[Prometheus]:
+async def prometheus(
+    target_url: str, folder: Path, text: str | None = None, *arguments: str
+) -> AsyncIterator[Prometheus]:
     """Run a Prometheus that scrapes the target every 400 ms, or does what another configuration's text says."""
     program = require_tool("prometheus", "prometheus")
     config = folder / "prometheus.yml"
@@ -75,6 +77,7 @@ async def prometheus(target_url: str, folder: Path, text: str | None = None) -> 
             f"--config.file={config}",
             f"--storage.tsdb.path={folder / 'tsdb'}",
             f"--web.listen-address=127.0.0.1:{port}",
+            *arguments,
             stdout=log,
             stderr=log,
         )

@@ -1,4 +1,4 @@
-"""The whole chain: simulated site, exporter, Prometheus and Alertmanager with the shipped files, and where alerts arrive.
+"""The whole chain: simulated site, exporter, Prometheus and Alertmanager with the shipped files, and the inboxes.
 
 The shipped files are used as they are, but for what `quick` and `_put` change: times and addresses.
 """

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from tests.contract.alerts.promtool import firing_at, judge, scene
-from tests.contract.alerts.shipped import Alert, alerts, recorded
+from tests.contract.alerts.shipped import Alert, alerts
 from tests.contract.alerts.troubles import BEGIN, TROUBLES, Trouble
-from tests.contract.alerts.world import FLEET, Bot, gone, world
+from tests.contract.alerts.world import FLEET, gone, world
 
 RULES = {alert.id: alert for alert in alerts()}
 

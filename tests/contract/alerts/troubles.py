@@ -58,7 +58,7 @@ class Trouble:
     def until(
         self, end: int, *, rest: Callable[[Bot], Bot] = lambda bot: bot
     ) -> dict[str, Callable[[int], float | None]]:
-        """Return what Prometheus sees when the trouble ends in that minute; `rest` changes the bots for all the time."""
+        """Return what Prometheus sees when the trouble ends in that minute; `rest` changes the bots all the time."""
         resting = {
             series: value
             for bot in map(rest, FLEET)
@@ -66,7 +66,7 @@ class Trouble:
             if series.startswith(("bot_active{", "bot_maintenance{"))
         }
         healthy = world(*FLEET)
-        bad = {**{series: gone for series in fleet(*FLEET)}, **fleet(*self.bots), **self.bad}
+        bad = {**dict.fromkeys(fleet(*FLEET), gone), **fleet(*self.bots), **self.bad}
         seen = during(BEGIN, end, bad, healthy)
         return {**seen, **(self.counted(end) if self.counted else {}), **resting}
 
@@ -138,9 +138,9 @@ _NEWS: Final = "It tries again by itself; see what it says at http://127.0.0.1:9
 
 def _platform_down(platform: str, reasons: str) -> tuple[str, Mapping[str, str], str]:
     text = (
-        f"No {platform} bot works. Present reasons: {reasons}; If it is the network (dns, refused, timeout, tls, http_5xx, "
-        "service_unavailable) or gc_down, look at your own network and the service's status page, then wait: the bots come "
-        "back by themselves. If it is a refusal (invalid_credentials and its like), fix the password or secret."
+        f"No {platform} bot works. Present reasons: {reasons}; If it is the network (dns, refused, timeout, tls, "
+        "http_5xx, service_unavailable) or gc_down, look at your own network and the service's status page, then wait: "
+        "the bots come back by themselves. If it is a refusal (invalid_credentials and its like), fix the password or secret."
     )
     return "BotAllDown-platform", TARGET | {"platform": platform}, text
 
@@ -168,8 +168,8 @@ TROUBLES: Final = (
     Trouble(
         "BotAllDown-empty",
         TARGET,
-        "The exporter at 127.0.0.1:9977 answers but has no bot at all. Look whether its configuration still lists bots: "
-        "a pattern in bots_files that matches nothing is no error.",
+        "The exporter at 127.0.0.1:9977 answers but has no bot at all. Look whether its configuration still lists "
+        "bots: a pattern in bots_files that matches nothing is no error.",
         bad={series: gone for series in world() if series.startswith("bot_") and 'bot="' in series},
         bots=(),
         about_bots=False,
@@ -187,8 +187,8 @@ TROUBLES: Final = (
     Trouble(
         "BotServiceOutage-dota2",
         TARGET,
-        "Steam, or the way from 127.0.0.1:9977 to it, seems to be out. Wait: the bots come back by themselves, one logon "
-        "after the other. If Steam works elsewhere, look at this machine's network and DNS.",
+        "Steam, or the way from 127.0.0.1:9977 to it, seems to be out. Wait: the bots come back by themselves, one "
+        "logon after the other. If Steam works elsewhere, look at this machine's network and DNS.",
         bad={name("bot_steam_outage"): always(1)},
         bots=_failing(LOBBY_2, reason="timeout"),
         about_bots=False,
@@ -196,16 +196,16 @@ TROUBLES: Final = (
     Trouble(
         "BotGameCoordinatorDown",
         TARGET | {"platform": "dota2"},
-        "100% of the Dota 2 bots are on Steam but have no session with Dota 2's game coordinator, so no lobby can be made. "
-        "Wait: it is Valve's side, and the bots come back by themselves.",
+        "100% of the Dota 2 bots are on Steam but have no session with Dota 2's game coordinator, so no lobby can be "
+        "made. Wait: it is Valve's side, and the bots come back by themselves.",
         bots=_failing(LOBBY_1, LOBBY_2, reason="gc_down"),
         beside=frozenset({"BotAllDown", "BotDown", "BotNoneAvailable"}),
     ),
     Trouble(
         "BotSteamRateLimited-dota2",
         TARGET,
-        f"All logons pause until {_DATE}. Wait, and do not restart the exporter: more attempts lengthen the limit. Bots "
-        "that are online stay so.",
+        f"All logons pause until {_DATE}. Wait, and do not restart the exporter: more attempts lengthen the limit. "
+        "Bots that are online stay so.",
         bad={name("bot_steam_logon_cooldown_until_timestamp_seconds"): always(at(100))},
         bots=_refused(LOBBY_1, "rate_limited"),
         about_bots=False,
@@ -213,8 +213,8 @@ TROUBLES: Final = (
     Trouble(
         "BotNoneAvailable",
         TARGET | {"platform": "dota2"},
-        "1 Dota 2 bots are in a lobby or game; the others are not ready. If all are busy, wait or add bots; otherwise see "
-        "why they are not connected to the game coordinator.",
+        "1 Dota 2 bots are in a lobby or game; the others are not ready. If all are busy, wait or add bots; otherwise "
+        "see why they are not connected to the game coordinator.",
         bots=(
             ALTTPR,
             OOTR,
@@ -245,8 +245,8 @@ TROUBLES: Final = (
     Trouble(
         "BotAuthFailed-credentials",
         _refusal(LOBBY_1, "invalid_credentials", "credentials"),
-        "lobby-1: Steam refuses the user name and password. Fix the password in the bot's password_file. The bot sees the "
-        "changed file and tries at once.",
+        "lobby-1: Steam refuses the user name and password. Fix the password in the bot's password_file. The bot sees "
+        "the changed file and tries at once.",
         bots=_refused(LOBBY_1, "invalid_credentials"),
     ),
     Trouble(
@@ -259,15 +259,15 @@ TROUBLES: Final = (
     Trouble(
         "BotAuthFailed-guard_code",
         _refusal(LOBBY_1, "guard_code_mismatch", "guard_code"),
-        "lobby-1: Steam wants a Steam Guard code, and the last one was wrong. Confirm the logon in the Steam app, or give "
-        "the bot the right shared_secret_file.",
+        "lobby-1: Steam wants a Steam Guard code, and the last one was wrong. Confirm the logon in the Steam app, or "
+        "give the bot the right shared_secret_file.",
         bots=_refused(LOBBY_1, "guard_code_mismatch"),
     ),
     Trouble(
         "BotAuthFailed-token",
         _refusal(LOBBY_1, "token_revoked", "token"),
-        "lobby-1: its token is revoked, and a new one was not given. See why in its message, and check the password that "
-        "new tokens are asked for with.",
+        "lobby-1: its token is revoked, and a new one was not given. See why in its message, and check the password "
+        "that new tokens are asked for with.",
         bots=_refused(LOBBY_1, "token_revoked"),
     ),
     Trouble(
@@ -304,8 +304,8 @@ TROUBLES: Final = (
     Trouble(
         "BotStatusStale",
         _of(LOBBY_1),
-        "lobby-1 was last proved to work 21m 0s ago. Compare the clocks of Prometheus and of 127.0.0.1:9977 first; if they "
-        "agree this is a bug: save the log, then restart the exporter.",
+        "lobby-1 was last proved to work 21m 0s ago. Compare the clocks of Prometheus and of 127.0.0.1:9977 first; if "
+        "they agree this is a bug: save the log, then restart the exporter.",
         bad={name("bot_last_status_check_timestamp_seconds", bot="lobby-1", platform="dota2"): always(at(BEGIN + 1))},
         rise=7,
     ),
@@ -319,31 +319,31 @@ TROUBLES: Final = (
     Trouble(
         "BotTokenExpiringSoon-racetime",
         _of(ALTTPR),
-        "The racetime.gg token of alttpr ends in 35m 0s; it should have been renewed hours ago. Check the client secret: "
-        "it may have been changed on the category's manage/bots page.",
+        "The racetime.gg token of alttpr ends in 35m 0s; it should have been renewed hours ago. Check the client "
+        "secret: it may have been changed on the category's manage/bots page.",
         bad=_token(ALTTPR, 3000),
     ),
     Trouble(
         "BotLobbyStuck-creating",
         _of(LOBBY_1) | {"state": "creating"},
-        "lobby-1 has been creating a lobby for 18m 0s; it takes seconds. If only this bot is affected restart the exporter "
-        "when no other lobby runs; if all are, the coordinator is in trouble: wait.",
+        "lobby-1 has been creating a lobby for 18m 0s; it takes seconds. If only this bot is affected restart the "
+        "exporter when no other lobby runs; if all are, the coordinator is in trouble: wait.",
         bad=_lobby("creating", 0),
         rise=3,
     ),
     Trouble(
         "BotLobbyStuck",
         _of(LOBBY_1) | {"state": "waiting"},
-        "The lobby of lobby-1 has been waiting for 2h 16m 0s: players are missing, or nobody starts the game. Ask whoever "
-        "ordered it; the bot is not free until the lobby ends.",
+        "The lobby of lobby-1 has been waiting for 2h 16m 0s: players are missing, or nobody starts the game. Ask "
+        "whoever ordered it; the bot is not free until the lobby ends.",
         bad=_lobby("waiting", 2 * 3600),
         rise=1,
     ),
     Trouble(
         "BotLobbyStuck-in_game",
         _of(LOBBY_1) | {"state": "in_game"},
-        "lobby-1 has been in one game for 4h 16m 0s. If the match is over, the bot missed its end: restart the exporter "
-        "when no other lobby runs.",
+        "lobby-1 has been in one game for 4h 16m 0s. If the match is over, the bot missed its end: restart the "
+        "exporter when no other lobby runs.",
         bad=_lobby("in_game", 4 * 3600),
         rise=1,
     ),
@@ -351,8 +351,8 @@ TROUBLES: Final = (
         Trouble(
             "BotRaceStuck-racetime",
             TARGET | {"category": "alttpr", "status": status},
-            f"A race of alttpr has been {status} for {told}. Open its room on the site: if it looks the same there, tell "
-            "the category's moderators; if not, the bot missed it.",
+            f"A race of alttpr has been {status} for {told}. Open its room on the site: if it looks the same there, "
+            "tell the category's moderators; if not, the bot missed it.",
             bad=_race(status, age_s),
             rise=1,
         )
@@ -367,17 +367,17 @@ TROUBLES: Final = (
     Trouble(
         "BotExporterDown",
         TARGET,
-        "Prometheus gets no metrics from 127.0.0.1:9977. No bot runs if the process is gone: look whether it runs, read "
-        "its last log lines, and start it again.",
-        bad={**{series: gone for series in world(*FLEET)}, name("up"): always(0)},
+        "Prometheus gets no metrics from 127.0.0.1:9977. No bot runs if the process is gone: look whether it runs, "
+        "read its last log lines, and start it again.",
+        bad={**dict.fromkeys(world(*FLEET), gone), name("up"): always(0)},
         bots=(),
         about_bots=False,
     ),
     Trouble(
         "BotExporterAbsent",
         {"job": "bot-exporter"},
-        "There is no target in the job bot-exporter, so nothing about the bots is known and no other alert can fire. Look "
-        "at the targets page of Prometheus and put the job back into its configuration.",
+        "There is no target in the job bot-exporter, so nothing about the bots is known and no other alert can fire. "
+        "Look at the targets page of Prometheus and put the job back into its configuration.",
         bad=dict.fromkeys(world(*FLEET), gone),
         bots=(),
         about_bots=False,
@@ -394,8 +394,8 @@ TROUBLES: Final = (
     Trouble(
         "BotExporterConfigReloadFailed-web",
         TARGET,
-        "The exporter at 127.0.0.1:9977 goes on with the old web configuration: certificates and users are not renewed. "
-        "Its log names the mistake; promtool check web-config finds most of them.",
+        "The exporter at 127.0.0.1:9977 goes on with the old web configuration: certificates and users are not "
+        "renewed. Its log names the mistake; promtool check web-config finds most of them.",
         bad={name("bot_exporter_web_config_reload_successful"): always(0)},
         about_bots=False,
     ),
@@ -413,8 +413,8 @@ TROUBLES: Final = (
         Trouble(
             "BotExporterHistoryDropping",
             TARGET,
-            f"The exporter at {INSTANCE} cannot write its history, or not fast enough. The bots go on. Make room on the "
-            "disk of the data directory, or bring the database back.",
+            f"The exporter at {INSTANCE} cannot write its history, or not fast enough. The bots go on. Make room on "
+            "the disk of the data directory, or bring the database back.",
             counted=_counting(metric),
             rise=1,
             fall=15,
@@ -425,8 +425,8 @@ TROUBLES: Final = (
     Trouble(
         "BotExporterHistoryDropping",
         TARGET,
-        f"The exporter at {INSTANCE} cannot write its history, or not fast enough. The bots go on. Make room on the disk "
-        "of the data directory, or bring the database back.",
+        f"The exporter at {INSTANCE} cannot write its history, or not fast enough. The bots go on. Make room on the "
+        "disk of the data directory, or bring the database back.",
         bad={name("bot_exporter_storage_up"): always(0)},
         about_bots=False,
     ),

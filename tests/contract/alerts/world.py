@@ -68,7 +68,7 @@ class Bot:
         for reason in traits.status_reasons:
             values[name("bot_status_reason", **own, reason=reason)] = always(reason == self.reason)
         if up:
-            values[name("bot_last_status_check_timestamp_seconds", **own)] = lambda minute: at(minute)
+            values[name("bot_last_status_check_timestamp_seconds", **own)] = at
             life_minutes = 10 * 60 if self.platform == "racetime" else 200 * 24 * 60
             values[name("bot_token_expiry_timestamp_seconds", **own)] = lambda minute: at(minute + life_minutes)
         return values

@@ -1,7 +1,6 @@
 """Every alerting rule: silent, at the edge of its `for`, firing with the right words, resolved, and without series."""
 
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import pytest
 
 from tests.contract.alerts.promtool import firing_at, judge, scene
 from tests.contract.alerts.shipped import Alert, alerts
-from tests.contract.alerts.troubles import BEGIN, TROUBLES, Trouble
+from tests.contract.alerts.troubles import AT_REST, BEGIN, TROUBLES, Rest, Trouble
 from tests.contract.alerts.world import FLEET, gone, world
 
 RULES = {alert.id: alert for alert in alerts()}
@@ -64,13 +63,13 @@ def test_a_trouble_is_told_by_its_own_alerts_alone(tmp_path: Path) -> None:
     scenes += [
         scene(
             f"{trouble}: {rest}",
-            trouble.until(45, rest=lambda bot, rest=rest: replace(bot, **rest)),
+            trouble.until(45, rest=rest),
             40,
             queries=[names_at(40)],
         )
         for trouble in TROUBLES
         if trouble.beside
-        for rest in ({"maintenance": True}, {"active": False})
+        for rest in AT_REST
     ]
     judge(scenes, tmp_path, every="5m")
 
@@ -115,7 +114,7 @@ def test_what_is_not_told(trouble: Trouble, tmp_path: Path) -> None:
     if not trouble.told_when_absent:
         scenes.append(_absent(trouble, rule))
     if trouble.about_bots:
-        scenes += [_at_rest(trouble, rule, maintenance=True), _at_rest(trouble, rule, active=False)]
+        scenes += [_at_rest(trouble, rule, rest) for rest in AT_REST]
     judge(scenes, tmp_path, only=rule.name)
 
 
@@ -137,7 +136,7 @@ def _absent(trouble: Trouble, rule: Alert) -> dict[str, Any]:
     return scene("absent", seen, fires + 4, queries=[names_at(fires), names_at(fires + 4)])
 
 
-def _at_rest(trouble: Trouble, rule: Alert, **rest: bool) -> dict[str, Any]:
+def _at_rest(trouble: Trouble, rule: Alert, rest: Rest) -> dict[str, Any]:
     fires = BEGIN + trouble.rise + rule.for_minutes
-    seen = trouble.until(fires + 5, rest=lambda bot: replace(bot, **rest))
+    seen = trouble.until(fires + 5, rest=rest)
     return scene(f"at rest: {rest}", seen, fires + 4, queries=[names_at(fires), names_at(fires + 4)])

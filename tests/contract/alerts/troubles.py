@@ -30,6 +30,20 @@ BEGIN: Final = 3
 _DATE: Final = "1970-01-01 01:40:00 +0000 UTC"
 
 
+Rest = Callable[[Bot], Bot]
+
+
+def in_maintenance(bot: Bot) -> Bot:
+    return replace(bot, maintenance=True)
+
+
+def switched_off(bot: Bot) -> Bot:
+    return replace(bot, active=False)
+
+
+AT_REST: Final[tuple[Rest, ...]] = (in_maintenance, switched_off)
+
+
 @dataclass(frozen=True)
 class Trouble:
     """What goes wrong from BEGIN on, and the alert that tells it.
@@ -55,9 +69,7 @@ class Trouble:
     def __str__(self) -> str:
         return self.id
 
-    def until(
-        self, end: int, *, rest: Callable[[Bot], Bot] = lambda bot: bot
-    ) -> dict[str, Callable[[int], float | None]]:
+    def until(self, end: int, *, rest: Rest = lambda bot: bot) -> dict[str, Callable[[int], float | None]]:
         """Return what Prometheus sees when the trouble ends in that minute; `rest` changes the bots all the time."""
         resting = {
             series: value
@@ -140,7 +152,8 @@ def _platform_down(platform: str, reasons: str) -> tuple[str, Mapping[str, str],
     text = (
         f"No {platform} bot works. Present reasons: {reasons}; If it is the network (dns, refused, timeout, tls, "
         "http_5xx, service_unavailable) or gc_down, look at your own network and the service's status page, then wait: "
-        "the bots come back by themselves. If it is a refusal (invalid_credentials and its like), fix the password or secret."
+        "the bots come back by themselves. If it is a refusal (invalid_credentials and its like), fix the password or "
+        "secret."
     )
     return "BotAllDown-platform", TARGET | {"platform": platform}, text
 
@@ -178,8 +191,8 @@ TROUBLES: Final = (
     Trouble(
         "BotServiceOutage-racetime",
         TARGET,
-        "racetime.gg, or the way from 127.0.0.1:9977 to it, seems to be out. Wait: the bots come back by themselves "
-        "within 5 minutes of the service. If racetime.gg works in your browser, look at this machine's network and DNS.",
+        "racetime.gg, or the way from 127.0.0.1:9977 to it, seems to be out. Wait: the bots come back by themselves within "
+        "5 minutes of the service. If racetime.gg works in your browser, look at this machine's network and DNS.",
         bad={name("bot_racetime_outage"): always(1)},
         bots=_failing(OOTR, reason="http_5xx"),
         about_bots=False,

@@ -32,7 +32,10 @@ class Alertmanager:
 
     async def send(self, *alerts: dict[str, str]) -> None:
         """Hand it alerts with these labels, as Prometheus does."""
-        body = [{"labels": labels, "annotations": {"summary": labels["alertname"]}} for labels in alerts]
+        body = [
+            {"labels": labels, "annotations": {"summary": labels["alertname"], "description": f"{labels}"}}
+            for labels in alerts
+        ]
         async with self.session.post(f"http://{self.address}/api/v2/alerts", json=body) as response:
             assert response.status == 200, await response.text()
 

@@ -1,6 +1,7 @@
 """From a bot's trouble to what a person reads, with the shipped rules and the shipped Alertmanager configuration."""
 
 import re
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -46,6 +47,7 @@ async def test_all_bots_killed_is_one_page(line: Chain) -> None:
     (over,) = line.pages_over
     assert over["dedup_key"] == page["dedup_key"]
     assert len(line.pages) == 1
+    await line.settle()
 
 
 async def test_one_wrong_secret_is_one_ticket_that_stays(line: Chain) -> None:
@@ -110,6 +112,7 @@ async def test_a_site_that_is_gone_is_one_page(line: Chain) -> None:
     await line.held.simulator.start()
     await line.until(lambda: line.pages_over)
     assert len(line.pages) == 1
+    await line.settle()
 
 
 async def test_a_killed_exporter_is_one_page(line: Chain) -> None:
@@ -126,6 +129,24 @@ async def test_a_killed_exporter_is_one_page(line: Chain) -> None:
     await line.start_exporter()
     await line.until(lambda: line.pages_over)
     assert line.pages_over[0]["dedup_key"] == page["dedup_key"]
+
+
+async def test_a_refused_configuration_is_one_ticket(line: Chain) -> None:
+    await line.calm()
+    good = line.held.config.read_text()
+    line.held.config.write_text(good.replace("poll_interval", "pol_interval"))
+    line.running.process.send_signal(signal.SIGHUP)
+    await line.until(lambda: line.tickets)
+    await line.barrier()
+    (ticket,) = line.tickets
+    assert ticket["title"] == f"WARNING: The exporter refused its changed configuration. at {line.instance}"
+    assert "goes on with the old configuration; a restart would not come up" in ticket["text"]
+    assert line.pages == []
+
+    line.held.config.write_text(good)
+    line.running.process.send_signal(signal.SIGHUP)
+    await line.until(lambda: len(line.tickets) == 2)
+    assert line.tickets[1]["title"].startswith("RESOLVED: The exporter refused its changed configuration.")
 
 
 async def test_the_watchdog_is_heard_all_the_time(line: Chain) -> None:

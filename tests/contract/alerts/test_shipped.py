@@ -188,7 +188,7 @@ async def test_the_routes_that_runbooks_ask_exist() -> None:
 
 
 def test_the_programs_that_runbooks_run_are_known() -> None:
-    known = {"curl", "bot-exporter", "pgrep", "date", "top", "df", "promtool", "amtool"}
+    known = {"curl", "bot-exporter", "pgrep", "pkill", "date", "top", "df", "promtool", "amtool"}
     for page in PAGES:
         for block in re.findall(r"^```sh\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL):
             assert {line.split()[0] for line in block.splitlines()} <= known, page.name

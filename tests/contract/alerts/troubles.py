@@ -191,8 +191,9 @@ TROUBLES: Final = (
     Trouble(
         "BotServiceOutage-racetime",
         TARGET,
-        "racetime.gg, or the way from 127.0.0.1:9977 to it, seems to be out. Wait: the bots come back by themselves within "
-        "5 minutes of the service. If racetime.gg works in your browser, look at this machine's network and DNS.",
+        "racetime.gg, or the way from 127.0.0.1:9977 to it, seems to be out. Wait: the bots come back by themselves "
+        "within 5 minutes of the service. If racetime.gg works in your browser, look at this machine's network and "
+        "DNS.",
         bad={name("bot_racetime_outage"): always(1)},
         bots=_failing(OOTR, reason="http_5xx"),
         about_bots=False,

@@ -1,22 +1,24 @@
 """Every alerting rule: silent, at the edge of its `for`, firing with the right words, resolved, and without series."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from exporter.runner import RetryPolicy
 from tests.contract.alerts.promtool import firing_at, judge, scene
 from tests.contract.alerts.shipped import Alert, alerts
 from tests.contract.alerts.troubles import AT_REST, BEGIN, TROUBLES, Rest, Trouble
-from tests.contract.alerts.world import FLEET, gone, world
+from tests.contract.alerts.world import FLEET, INSTANCE, Series, always, at, gone, name, world
 
 RULES = {alert.id: alert for alert in alerts()}
 
 
 def names_at(minute: int, *expected: str) -> dict[str, Any]:
     """Return the check that alerts of exactly these names fire at that minute."""
-    samples = [{"labels": f'{{alertname="{name}"}}', "value": 1} for name in sorted(expected)]
+    samples = [{"labels": f'{{alertname="{each}"}}', "value": 1} for each in sorted(expected)]
     query = 'group by (alertname) (ALERTS{alertstate="firing",alertname!="Watchdog"})'
     return {"expr": query, "eval_time": f"{minute}m", "exp_samples": samples}
 
@@ -140,3 +142,67 @@ def _at_rest(trouble: Trouble, rule: Alert, rest: Rest) -> dict[str, Any]:
     fires = BEGIN + trouble.rise + rule.for_minutes
     seen = trouble.until(fires + 5, rest=rest)
     return scene(f"at rest: {rest}", seen, fires + 4, queries=[names_at(fires), names_at(fires + 4)])
+
+
+def _by(rule_id: str) -> Trouble:
+    return next(trouble for trouble in TROUBLES if trouble.id == rule_id)
+
+
+@pytest.mark.parametrize(
+    ("rule_id", "excuse"),
+    [
+        ("BotNoneAvailable", {name("bot_exporter_draining"): always(1)}),
+        ("BotDown-racetime", {name("bot_racetime_outage"): always(1)}),
+        ("BotDown-dota2", {name("bot_steam_outage"): always(1)}),
+        ("BotDown-dota2", {name("bot_steam_logon_queue_length"): always(3)}),
+        ("BotDown-dota2", {name("bot_steam_logon_cooldown_until_timestamp_seconds"): always(at(90))}),
+        ("BotTokenExpiringSoon-racetime", {name("bot_up", bot="alttpr", platform="racetime"): always(0)}),
+        ("BotStatusStale", {name("bot_up", bot="lobby-1", platform="dota2"): always(0)}),
+    ],
+)
+def test_an_excuse_is_taken(rule_id: str, excuse: Series, tmp_path: Path) -> None:
+    """What explains a trouble keeps its alert silent, because another alert or nobody has to know."""
+    trouble, rule = _by(rule_id), RULES[rule_id]
+    excused = replace(trouble, bad={**trouble.bad, **excuse})
+    minute = BEGIN + trouble.rise + rule.for_minutes + 5
+    judge(
+        [
+            scene(
+                "without",
+                trouble.until(minute + 5),
+                minute,
+                queries=[this_at(minute, rule, {**rule.labels, **trouble.labels})],
+            ),
+            scene("excused", excused.until(minute + 5), minute, queries=[this_at(minute, rule)]),
+        ],
+        tmp_path,
+        only=rule.name,
+    )
+
+
+def test_a_bot_that_steam_limited_and_nothing_holds_back_is_told(tmp_path: Path) -> None:
+    """Refused by a limit that is over: no other alert would tell it."""
+    limited = _by("BotSteamRateLimited-dota2")
+    seen = replace(limited, bad={}).until(60)
+    told = {**RULES["BotDown-dota2"].labels, "job": "bot-exporter", "instance": INSTANCE, "bot": "lobby-1"}
+    judge(
+        [
+            scene(
+                "after the limit",
+                seen,
+                40,
+                queries=[this_at(40, RULES["BotDown-dota2"], told), names_at(40, "BotDown")],
+            )
+        ],
+        tmp_path,
+    )
+
+
+def test_a_backoff_is_not_told() -> None:
+    """Alerts about bots wait for longer than the longest pause between two attempts."""
+    policy = RetryPolicy()
+    for rule in RULES.values():
+        if rule.name in {trouble.id.partition("-")[0] for trouble in TROUBLES if trouble.about_bots}:
+            assert rule.for_minutes * 60 >= policy.most_s, rule.id
+        if rule.id == "BotAuthFailed-credentials":
+            assert rule.for_minutes * 60 > policy.auth_s * 1.2

@@ -12,7 +12,12 @@ import tempfile
 from pathlib import Path
 
 # program -> Debian package
-NEEDED = {"prometheus": "prometheus", "promtool": "prometheus"}
+NEEDED = {
+    "prometheus": "prometheus",
+    "promtool": "prometheus",
+    "prometheus-alertmanager": "prometheus-alertmanager",
+    "amtool": "prometheus-alertmanager",
+}
 POLICY = Path("/usr/sbin/policy-rc.d")
 
 

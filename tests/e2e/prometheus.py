@@ -63,11 +63,13 @@ class Prometheus:
 
 
 @asynccontextmanager
-async def prometheus(target_url: str, folder: Path) -> AsyncIterator[Prometheus]:
-    """Run a Prometheus that scrapes the target every 400 ms."""
+async def prometheus(
+    target_url: str, folder: Path, text: str | None = None, *arguments: str
+) -> AsyncIterator[Prometheus]:
+    """Run a Prometheus that scrapes the target every 400 ms, or does what another configuration's text says."""
     program = require_tool("prometheus", "prometheus")
     config = folder / "prometheus.yml"
-    config.write_text(CONFIG.format(target=urlsplit(target_url).netloc))
+    config.write_text(text or CONFIG.format(target=urlsplit(target_url).netloc))
     port = free_port()
     with (folder / "prometheus.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
@@ -75,6 +77,7 @@ async def prometheus(target_url: str, folder: Path) -> AsyncIterator[Prometheus]
             f"--config.file={config}",
             f"--storage.tsdb.path={folder / 'tsdb'}",
             f"--web.listen-address=127.0.0.1:{port}",
+            *arguments,
             stdout=log,
             stderr=log,
         )

@@ -10,11 +10,16 @@ from aiohttp.test_utils import TestServer
 
 from exporter.stats import HttpStats
 from exporter.web.answers import json_answer
-from exporter.web.keys import Access, Gate
+from exporter.web.clients import Clients
+from exporter.web.failures import Failures
+from exporter.web.headers import AnswerHeaders
+from exporter.web.keys import Access, AccessRules, Gate
 from exporter.web.listeners import Listeners
-from exporter.web.middleware import add_headers, middlewares
+from exporter.web.middleware import middlewares
+from exporter.web.rate import RateLimiter
 from exporter.web.routes import Route
-from exporter.web.settings import WebSettings
+from exporter.web.settings import Limits, WebSettings
+from exporter.web.slots import Slots
 from tests.clock import ManualClock
 from tests.web.fleet import ADMIN_KEY, KEYS, READ_KEY
 
@@ -29,16 +34,21 @@ ROUTE = Route("POST", "/act/{thing}", act, Access.ADMIN)
 
 @pytest.fixture
 async def server() -> AsyncIterator[TestServer]:
-    listeners = Listeners(WebSettings(listen=(("127.0.0.1", 0),)))
+    listeners, clock = Listeners(WebSettings(listen=(("127.0.0.1", 0),))), ManualClock()
     chain = middlewares(
         lambda request: ROUTE if request.match_info.http_exception is None else None,
         stats=HttpStats(),
-        clock=ManualClock(),
+        clock=clock,
         listeners=listeners,
-        gate=Gate(KEYS, open_reads=True),
+        clients=Clients(listeners.is_loopback),
+        gate=Gate(AccessRules(KEYS, open_reads=True), Failures(clock)),
+        rate=RateLimiter(clock),
+        slots=Slots(10, 10),
+        limits=Limits(body_s=0.05),
+        telemetry_path="/metrics",
     )
     app = web.Application(middlewares=chain, client_max_size=64 * 1024)
-    app.on_response_prepare.append(add_headers)
+    app.on_response_prepare.append(AnswerHeaders().on_prepare)
     app.router.add_route(ROUTE.method, ROUTE.path, ROUTE.handler)
     running = TestServer(app)
     await running.start_server()

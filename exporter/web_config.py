@@ -181,9 +181,13 @@ def _hash(text: str) -> str:
 def _interval(value: object) -> float:
     if value == 0 and not isinstance(value, bool):
         return 0.0
+    form = "must be a duration: a number with a unit, such as 500ms, 1s or 1m30s, or 0 for no limit"
     if not isinstance(value, str) or len(value) > 32:
-        raise ValueError("must be a duration: a number with a unit, such as 500ms, 1s or 1m30s, or 0 for no limit")
-    return parse_duration(value)
+        raise ValueError(form)
+    try:
+        return parse_duration(value)
+    except ValueError:
+        raise ValueError(form) from None
 
 
 def _list() -> Any:

@@ -11,7 +11,8 @@ from exporter.web.settings import WebSettings
 from exporter.web_config import ServerTls
 
 _LIMIT_S: Final = 3.0
-_REFUSED_TLS12: Final = "SSLV3_ALERT_HANDSHAKE_FAILURE"
+# How a client without a certificate is turned away in the middle of a handshake of TLS 1.2.
+_REFUSED_TLS12: Final = ("SSLV3_ALERT_HANDSHAKE_FAILURE", "UNEXPECTED_EOF_WHILE_READING")
 
 
 def healthcheck(settings: WebSettings, tls: ServerTls | None = None) -> int:
@@ -39,7 +40,7 @@ def healthcheck(settings: WebSettings, tls: ServerTls | None = None) -> int:
     except (OSError, http.client.HTTPException) as error:
         # In TLS 1.3 a server asks for a certificate after the client's handshake, and may just hang up.
         refused = connected and not isinstance(error, TimeoutError)
-        if tls is not None and tls.client_must_show and (refused or getattr(error, "reason", None) == _REFUSED_TLS12):
+        if tls is not None and tls.client_must_show and (refused or getattr(error, "reason", None) in _REFUSED_TLS12):
             return 0
         print(f"bot-exporter: no answer from {shown(asked, port)}: {error}", file=sys.stderr)  # noqa: T201
         return 1

@@ -45,7 +45,7 @@ class Slots:
         if group is not None:
             rooms.append(self._groups.get(group) or _Room(self._of_one_group))
         full = [room for room in rooms if room.taken >= room.limit]
-        holders = [room.kept for room in full if room.kept is not None]
+        holders = dict.fromkeys(room.kept for room in full if room.kept is not None)
         if any(holder.busy() for holder in holders):
             return None
         for holder in holders:

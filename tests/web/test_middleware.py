@@ -1,6 +1,7 @@
 """The chain around a route that acts: bodies, roles, sizes. The server's own table has only reads so far."""
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -87,6 +88,52 @@ async def test_large_bodies_are_refused(server: TestServer) -> None:
     status, text = await send(server, json={"a": "b" * 70_000})
     assert status == 413
     assert "Too Large" in text
+
+
+async def chunked(*parts: bytes) -> AsyncIterator[bytes]:
+    for part in parts:
+        yield part
+
+
+async def test_large_bodies_without_a_length_are_refused(server: TestServer) -> None:
+    kind = {"Content-Type": "application/json"}
+    assert (await send(server, data=chunked(b'"', b"a" * 66_000, b'"'), headers=kind))[0] == 413
+    assert await send(server, data=chunked(b'"', b"aa", b'"'), headers=kind) == (201, '"aa"')
+
+
+async def test_a_body_that_only_unpacks_to_something_large_is_refused(server: TestServer) -> None:
+    packed = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    assert (await send(server, data=gzip.compress(b" " * 10_000_000 + b"1"), headers=packed))[0] == 413
+    assert await send(server, data=gzip.compress(b"1"), headers=packed) == (201, "1")
+
+
+async def post(server: TestServer, fields: bytes, body: bytes) -> bytes:
+    """Send a body as it is, no end of it, and return all that comes back."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    fields += b"Host: localhost\r\nContent-Type: application/json\r\nX-API-Key: " + ADMIN_KEY.encode() + b"\r\n"
+    writer.write(b"POST /act/bot HTTP/1.1\r\n" + fields + b"\r\n" + body)
+    try:
+        return await reader.readuntil(b"}")
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_a_body_that_is_announced_as_large_is_not_waited_for(server: TestServer) -> None:
+    answer = await post(server, b"Content-Length: 70000\r\n", b"")
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"64 KiB" in answer
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(server: TestServer) -> None:
+    answer = await post(server, b"Content-Length: 10\r\n", b'{"a"')
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"the body did not come within 0.05 seconds" in answer
+
+
+async def test_a_body_that_is_no_gzip(server: TestServer) -> None:
+    answer = await post(server, b"Content-Length: 4\r\nContent-Encoding: gzip\r\n", b"nope")
+    assert answer.startswith(b"HTTP/1.1 400 ")
 
 
 async def test_orders_need_an_admin_even_on_loopback(server: TestServer) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import textwrap
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ global: {{scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 20
 scrape_configs:
   - job_name: bot-exporter
     static_configs: [{{targets: ["{target}"]}}]
-"""
+{more}"""
 
 Samples = dict[tuple[str, ...], float]
 
@@ -63,11 +64,11 @@ class Prometheus:
 
 
 @asynccontextmanager
-async def prometheus(target_url: str, folder: Path) -> AsyncIterator[Prometheus]:
-    """Run a Prometheus that scrapes the target five times a second."""
+async def prometheus(target_url: str, folder: Path, more: str = "") -> AsyncIterator[Prometheus]:
+    """Run a Prometheus that scrapes the target five times a second; `more` are further lines for the scrape."""
     program = require_tool("prometheus", "prometheus")
     config = folder / "prometheus.yml"
-    config.write_text(CONFIG.format(target=urlsplit(target_url).netloc))
+    config.write_text(CONFIG.format(target=urlsplit(target_url).netloc, more=textwrap.indent(more, "    ")))
     port = free_port()
     with (folder / "prometheus.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(

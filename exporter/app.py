@@ -43,7 +43,7 @@ from exporter.stats import HttpStats, LogonStats, LoopStats
 from exporter.store import StatusStore
 from exporter.supervisor import BotSpec, Supervisor
 from exporter.timing import Clock, SystemClock, format_duration
-from exporter.web.keys import read_keys
+from exporter.web.keys import read_rules
 from exporter.web.server import WebServer
 from exporter.web.settings import WebSettings
 
@@ -57,10 +57,11 @@ _STEAM_TICK_S: Final = 0.1  # the simulated coordinator's shortest steps take ha
 _log = structlog.get_logger(component="app")
 
 
-def load_fleet(path: Path, sources: Sources | None = None) -> Fleet:
+def load_fleet(path: Path, sources: Sources | None = None, web_config: Path | None = None) -> Fleet:
     """Read the configuration; raises ConfigError with every problem of the core and of every bot.
 
-    `sources` is told of each file before it is read.
+    `sources` is told of each file before it is read. `web_config` is the web configuration file: its problems come
+    with the others.
     """
     specs: list[BotSpec] = []
     sources = sources or Sources()
@@ -80,7 +81,7 @@ def load_fleet(path: Path, sources: Sources | None = None) -> Fleet:
         "racetime": racetime_simulator.SCENARIOS,
         "steam": steam_simulator.SCENARIOS,
     }
-    return Fleet(load(path, check, scenarios, sources), tuple(specs), sources)
+    return Fleet(load(path, check, scenarios, sources, web_config), tuple(specs), sources)
 
 
 @dataclass(slots=True)
@@ -96,6 +97,8 @@ class Application:
     steam: SteamSimulator | None
     dota2: dota2_simulator.Scenario | None
     """What is played on the simulated Steam's coordinator of Dota 2."""
+    admin_key: Path | None
+    """The file with the key that was made because none is configured."""
 
     async def drain(self, limit_s: float) -> None:
         """Take on no new lobby or race from now on, and return when none is left or `limit_s` seconds have passed."""
@@ -144,8 +147,6 @@ async def application(
     clock = clock or SystemClock()
     rng = rng or random.Random()  # noqa: S311  (jitter, no secret)
     process = ProcessState(VERSION, clock.now(), config_loaded_at=clock.now())
-    web_keys = await asyncio.to_thread(read_keys, fleet.config.web)
-    settings = replace(settings, keys=web_keys, open_reads=fleet.config.web.open_reads)
     traits = [platform.traits for platform in platforms.values()]
     store = StatusStore(on_unexpected=_unexpected(process))
     counters, outages, loop, http = Counters(), OutageWatch(), LoopStats(), HttpStats()
@@ -154,6 +155,8 @@ async def application(
 
     async with AsyncExitStack() as stack:
         stack.enter_context(data_directory(data_dir))
+        rules = await asyncio.to_thread(read_rules, fleet.config.web, data_dir, hide)
+        settings = replace(settings, access=rules, web_config=fleet.config.web_config)
         racetime = await stack.enter_async_context(_racetime_simulator(fleet.config, clock))
         steam, dota2 = await stack.enter_async_context(_steam_simulator(fleet.config, clock))
         config = _with_simulators(fleet.config, racetime, steam)
@@ -170,8 +173,7 @@ async def application(
         logons = _logons(services, supervisor)
 
         def prepare(config: Config) -> Callable[[], None]:
-            keys = read_keys(config.web)
-            return lambda: web.change_access(keys, open_reads=config.web.open_reads)
+            return partial(web.change_access, read_rules(config.web, data_dir, hide))
 
         reloader = Reloader(
             fleet,
@@ -226,7 +228,7 @@ async def application(
         process.ready = True
         _log.info("started", bots=len(fleet.specs), version=VERSION)
         try:
-            yield Application(process, store, supervisor, web, reloader, racetime, steam, dota2)
+            yield Application(process, store, supervisor, web, reloader, racetime, steam, dota2, rules.made_key)
         finally:
             process.ready = False
             gc.unfreeze()

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import http.client
 import os
 import platform
 import signal
@@ -20,9 +19,10 @@ from exporter.logs import Redactor, configure
 from exporter.reload import Fleet
 from exporter.secrets import SecretError
 from exporter.timing import format_duration, parse_duration
+from exporter.web.healthcheck import healthcheck
 from exporter.web.settings import DEFAULT_LISTEN, WebSettings, parse_listen_address
+from exporter.web_config import load_web_config
 
-_HEALTHCHECK_S: Final = 3.0
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 _log = structlog.get_logger(component="cli")
@@ -35,6 +35,7 @@ class Flags:
     config_file: Path
     data_dir: Path
     web: WebSettings
+    web_config: Path | None
     log_level: str
     log_format: Literal["logfmt", "json"]
     drain_timeout_s: float
@@ -48,9 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         flags = parse_flags(arguments)
         if flags.healthcheck:
-            return healthcheck(flags.web)
+            web_config = load_web_config(flags.web_config) if flags.web_config is not None else None
+            return healthcheck(flags.web, web_config.tls if web_config is not None else None)
         redactor = configure(flags.log_level, flags.log_format)
-        fleet = load_fleet(flags.config_file)
+        fleet = load_fleet(flags.config_file, web_config=flags.web_config)
         if flags.check:
             print(f"{flags.config_file} is fine: {_count(len(fleet.specs), 'bot')}")  # noqa: T201
             return 0
@@ -79,6 +81,8 @@ def parse_flags(arguments: Sequence[str] | None) -> Flags:
         help=f"where to listen; may be given again (default: {DEFAULT_LISTEN[0]}:{DEFAULT_LISTEN[1]})")  # fmt: skip
     add("--web.telemetry-path", dest="telemetry_path", default="/metrics", metavar="PATH",
         help="where the metrics are (default: %(default)s)")  # fmt: skip
+    add("--web.config.file", dest="web_config", type=Path, metavar="FILE",
+        help="TLS, basic auth, headers and a rate limit, in the format of Prometheus' exporters")  # fmt: skip
     add("--web.external-url", dest="external_url", metavar="URL",
         help="the address under which browsers reach this server, for example behind a proxy")  # fmt: skip
     add("--web.route-prefix", dest="route_prefix", metavar="PATH",
@@ -105,6 +109,7 @@ def parse_flags(arguments: Sequence[str] | None) -> Flags:
             route_prefix=given.route_prefix,
             external_url=given.external_url,
         ),
+        web_config=given.web_config,
         drain_timeout_s=_duration("--drain-timeout", given.drain_timeout),
         log_level=given.log_level,
         log_format=given.log_format,
@@ -119,26 +124,6 @@ def _duration(flag: str, text: str) -> float:
         return parse_duration(text)
     except ValueError as error:
         raise ConfigError([Problem("command line", 0, flag, str(error))]) from None
-
-
-def healthcheck(settings: WebSettings) -> int:
-    """Ask the server that runs with these settings; return 0 if it is alive."""
-    host, port = settings.listen[0]
-    asked = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  (asked, not opened)
-    path = f"{settings.prefix}/-/healthy"
-    connection = http.client.HTTPConnection(asked, port, timeout=_HEALTHCHECK_S)
-    try:
-        connection.request("GET", path)
-        status = connection.getresponse().status
-    except (OSError, http.client.HTTPException) as error:
-        print(f"bot-exporter: no answer from {asked}:{port}: {error}", file=sys.stderr)  # noqa: T201
-        return 1
-    finally:
-        connection.close()
-    if status != 200:
-        print(f"bot-exporter: {asked}:{port}{path} answered {status}", file=sys.stderr)  # noqa: T201
-        return 1
-    return 0
 
 
 def _run(flags: Flags, fleet: Fleet, redactor: Redactor) -> int:
@@ -202,7 +187,7 @@ def where_to_look(app: Application, settings: WebSettings) -> str:
     """Return what a person should read first: the addresses."""
     host, port = app.web.addresses[0]
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
-    base = f"http://{host}:{port}{settings.prefix}"
+    base = f"{'https' if app.web.encrypted else 'http'}://{host}:{port}{settings.prefix}"
     lines = [
         f"bot-exporter {VERSION} runs {_count(len(app.store.bots), 'bot')}.",
         "",
@@ -211,6 +196,8 @@ def where_to_look(app: Application, settings: WebSettings) -> str:
         f"  JSON          {base}/status",
         f"  health        {base}/health",
     ]
+    if app.admin_key is not None:
+        lines.append(f"  admin key     {app.admin_key}  (made for you, as the configuration names none)")
     if app.racetime is not None:
         lines.append(f"  simulator     {app.racetime.url}  (a racetime.gg that plays by itself)")
     if app.steam is not None:

@@ -10,7 +10,7 @@ No message holds a value of an option: it may be a secret.
 import glob
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, TypeVar
@@ -21,6 +21,7 @@ from exporter.errors import ConfigError, Problem
 from exporter.secrets import Secret, SecretError, SecretSource, read_secret_file
 from exporter.sections import Name, Racetime, Section, Simulators, Steam, Web
 from exporter.sources import Sources
+from exporter.web_config import WebConfig, load_web_config
 from exporter.yaml_lines import Document, Place, explain, kind_of, place_text, quote_hint, read_document, unknown_key
 
 _KEYS: Final = ("web", "steam", "racetime", "simulators", "bots", "bots_files")
@@ -87,7 +88,7 @@ class _BotHead(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A whole, valid configuration."""
+    """A whole, valid configuration; `web_config` is the file of --web.config.file, if there is one."""
 
     path: Path
     web: Web
@@ -95,6 +96,7 @@ class Config:
     racetime: Racetime
     simulators: Simulators
     bots: tuple[BotEntry, ...]
+    web_config: WebConfig | None = None
 
     @property
     def base_dir(self) -> Path:
@@ -113,14 +115,28 @@ def load(
     check: Check = lambda _: (),
     scenarios: Mapping[str, Collection[str]] | None = None,
     sources: Sources | None = None,
+    web_config: Path | None = None,
 ) -> Config:
     """Read the configuration; raises ConfigError with every problem found.
 
     `check` has a bot's platform look at its options; its problems are reported together with the others.
     `scenarios` are the names that each simulator can play; without any, every name is fine. `sources` is told of each
-    file before it is read, whether or not the reading succeeds.
+    file before it is read, whether or not the reading succeeds. `web_config` is the web configuration file, whose
+    problems are reported together with the others too.
     """
-    return _Loading(path, check, scenarios or {}, sources or Sources()).config()
+    problems: list[Problem] = []
+    config = web = None
+    try:
+        config = _Loading(path, check, scenarios or {}, sources or Sources()).config()
+    except ConfigError as error:
+        problems += error.problems
+    try:
+        web = load_web_config(web_config) if web_config is not None else None
+    except ConfigError as error:
+        problems += error.problems
+    if problems or config is None:
+        raise ConfigError(problems)
+    return replace(config, web_config=web)
 
 
 class _Loading:

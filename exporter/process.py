@@ -14,3 +14,5 @@ class ProcessState:
     unexpected_transitions: int = 0
     config_loaded_at: float | None = None
     config_ok: bool = True
+    web_config_ok: bool | None = None
+    """Whether the last reading of the web configuration file succeeded; None without such a file."""

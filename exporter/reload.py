@@ -13,7 +13,7 @@ from typing import Final, NoReturn
 import structlog
 
 from exporter.config import Config
-from exporter.errors import ConfigError, ExporterError, Problem
+from exporter.errors import ConfigError, ExporterError, Problem, StartError
 from exporter.process import ProcessState
 from exporter.reconcile import Plan, plan, reconcile
 from exporter.secrets import SecretError
@@ -25,7 +25,7 @@ from exporter.timing import Clock
 
 LOOK_S: Final = 2.0
 SETTLE_S: Final = 0.5
-_LIVE: Final = frozenset({"web.keys", "web.open_reads"})
+_LIVE: Final = frozenset({"web.keys", "web.open_reads", "web.metrics_key", "web.trusted_proxies"})
 
 _log = structlog.get_logger(component="reload")
 
@@ -188,7 +188,7 @@ class Reloader:
         fleet = self._read(sources)
         try:
             return fleet, self._prepare(fleet.config)
-        except SecretError as error:  # it was readable a moment ago
+        except (SecretError, StartError) as error:  # it was readable a moment ago
             raise ConfigError([Problem(str(fleet.config.path), 0, "web.keys", str(error))]) from None
 
 

@@ -5,7 +5,7 @@ A message of a check names what to do and never holds a value: any value may be 
 
 import math
 import re
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from exporter.secrets import read_secret_file
 from exporter.timing import parse_duration
-from exporter.yaml_lines import kind_of
+from exporter.yaml_lines import kind_of, quote_hint
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 _POLITE_POLL_S: Final = 1.0
@@ -136,6 +136,16 @@ def _played_by(simulator: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _network(value: object) -> IPv4Network | IPv6Network:
+    form = "must be an address or a whole network, such as 127.0.0.1, 10.0.0.0/8 or fd00::/8"
+    if not isinstance(value, str):
+        raise ValueError(f"{form}, not {kind_of(value)}{quote_hint(value)}")
+    try:
+        return ip_network(value)
+    except ValueError:
+        raise ValueError(form) from None
+
+
 def _distinct(keys: tuple["WebKey", ...]) -> tuple["WebKey", ...]:
     names = [key.name for key in keys]
     if doubled := sorted({name for name in names if names.count(name) > 1}):
@@ -159,10 +169,14 @@ class WebKey(Section):
 
 
 class Web(Section):
-    """Who may read and give orders over HTTP."""
+    """Who may read and give orders over HTTP. Headers of `trusted_proxies` say whom they speak for."""
 
     keys: Annotated[tuple[WebKey, ...], AfterValidator(_distinct)] = Field((), strict=False)  # YAML has lists
     open_reads: bool = False
+    metrics_key: bool = False
+    trusted_proxies: tuple[Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)], ...] = Field(
+        (), strict=False
+    )
 
 
 class Racetime(Section):

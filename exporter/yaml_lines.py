@@ -85,8 +85,11 @@ def _shown(key: str) -> str:
     return short if short.isprintable() else short.encode("unicode_escape").decode("ascii")
 
 
-def read_document(path: Path) -> Document:
-    """Read a file; raises ConfigError with one problem when it cannot be read or is no YAML at all."""
+def read_document(path: Path, *, may_be_empty: bool = False) -> Document:
+    """Read a file; raises ConfigError with one problem when it cannot be read or is no YAML at all.
+
+    With `may_be_empty` a file of nothing but comments has the value None; otherwise it is a problem.
+    """
     text = _read_text(path)
     file = str(path)
     if bad := Reader.NON_PRINTABLE.search(text):
@@ -97,6 +100,8 @@ def read_document(path: Path) -> Document:
         node = yaml.compose(text, _Loader)
     except (yaml.YAMLError, ValueError) as error:  # ValueError: PyYAML on absurd numbers in directives and escapes
         raise _only(file, *_syntax_error(error, text)) from None
+    if node is None and may_be_empty:
+        return Document(file, None, {}, (), frozenset())
     if node is None:
         raise _only(file, 1, "is empty: nothing is configured")
     return _Conversion(file).document(node)

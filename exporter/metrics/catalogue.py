@@ -347,6 +347,10 @@ _EXPORTER_GROUP = Group(
             "bot_exporter_config_last_reload_success_timestamp_seconds",
             "When the configuration was last read successfully.",
         ),
+        _gauge(
+            "bot_exporter_web_config_reload_successful",
+            "Whether the last reading of the web configuration file succeeded; absent without such a file.",
+        ),
         _gauge("bot_exporter_draining", "Whether the process refuses new lobbies and races."),
         Family("bot_exporter_event_loop_lag_seconds", "How late the event loop was, each tick.", Kind.HISTOGRAM),
         Family(

@@ -224,6 +224,7 @@ FLEET_VALUES: Mapping[str, Callable[[Snapshot], Iterable[Row]]] = {
     "bot_exporter_build_info": lambda now: (((now.process.version, platform.python_version()), 1),),
     "bot_exporter_config_last_reload_successful": lambda now: (((), now.process.config_ok),),
     "bot_exporter_config_last_reload_success_timestamp_seconds": lambda now: _optional(now.process.config_loaded_at),
+    "bot_exporter_web_config_reload_successful": lambda now: _optional(now.process.web_config_ok),
     "bot_exporter_draining": lambda now: (((), now.process.draining),),
     "bot_exporter_unexpected_transitions_total": lambda now: (((), now.process.unexpected_transitions),),
     "bot_exporter_http_requests_total": lambda now: [

@@ -2,13 +2,18 @@
 
 counted    -> the HTTP metrics
 guarded    -> problems become answers, bugs become a 500 without details
+paced      -> the rate limit of the web configuration file
+uncrowded  -> the last connection of an address is for scrapes and probes
 addressed  -> Host and Origin: is it us who were asked, and by a page of ours?
 known      -> 404 and 405
 typed      -> bodies are JSON
-admitted   -> keys
+admitted   -> keys and users
+received   -> the whole body is here, in time and not too large
 """
 
-from collections.abc import Callable, Sequence
+import asyncio
+import math
+from collections.abc import Callable, Collection, Sequence
 
 import structlog
 from aiohttp import hdrs, web
@@ -17,53 +22,47 @@ from aiohttp.typedefs import Handler, Middleware
 from exporter.stats import HttpStats
 from exporter.timing import Clock
 from exporter.web.answers import JSON_TYPE, HttpProblem, problem_answer
+from exporter.web.clients import Clients
+from exporter.web.connection import Connection
 from exporter.web.keys import Gate
 from exporter.web.listeners import Listeners
-from exporter.web.routes import Route
+from exporter.web.rate import RateLimiter
+from exporter.web.routes import LIVENESS, PROBES, Route
+from exporter.web.settings import Limits
+from exporter.web.slots import Slots
 
 RouteOf = Callable[[web.Request], Route | None]
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _METHODS = _SAFE | {"POST", "PUT", "PATCH", "DELETE", "CONNECT"}
 _CLIENT_LEFT = 499
-_HEADERS = {
-    "Server": "bot-exporter",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "Cache-Control": "no-store",
-}
-
 _log = structlog.get_logger(component="web")
 
 
-def complete(response: web.StreamResponse) -> None:
-    """Add the headers that every answer has; what a handler has set stays."""
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
-
-
-async def add_headers(_: object, response: web.StreamResponse) -> None:
-    """Do so just before an answer is sent (aiohttp's on_response_prepare)."""
-    response.headers.popall("Server", None)  # the library's own names its version
-    complete(response)
-
-
 def middlewares(
-    route_of: RouteOf, *, stats: HttpStats, clock: Clock, listeners: Listeners, gate: Gate
+    route_of: RouteOf,
+    *,
+    stats: HttpStats,
+    clock: Clock,
+    listeners: Listeners,
+    clients: Clients,
+    gate: Gate,
+    rate: RateLimiter,
+    slots: Slots,
+    limits: Limits,
+    telemetry_path: str,
 ) -> Sequence[Middleware]:
     """Return the chain, outermost first."""
     return (
         _counted(route_of, stats, clock),
         _guarded(route_of),
+        _paced(route_of, rate),
+        _uncrowded(route_of, slots, {telemetry_path, LIVENESS}),
         _addressed(listeners),
         _known(route_of),
         _typed,
-        _admitted(route_of, gate, listeners),
+        _admitted(route_of, gate, clients),
+        _received(limits),
     )
 
 
@@ -100,6 +99,35 @@ def _guarded(route_of: RouteOf) -> Middleware:
             return problem_answer(500, "this is a mistake in bot-exporter: its log has the details", path)
 
     return guarded
+
+
+def _paced(route_of: RouteOf, rate: RateLimiter) -> Middleware:
+    @web.middleware
+    async def paced(request: web.Request, handler: Handler) -> web.StreamResponse:
+        route = route_of(request)
+        wait_s = 0.0 if route is not None and route.path in PROBES else rate.wait_s()
+        if wait_s > 0:
+            detail = "the rate limit of this server is reached: send fewer requests, or raise rate_limit in its file"
+            raise HttpProblem(429, detail, {"Retry-After": str(math.ceil(wait_s))})
+        return await handler(request)
+
+    return paced
+
+
+def _uncrowded(route_of: RouteOf, slots: Slots, kept_for: Collection[str]) -> Middleware:
+    @web.middleware
+    async def uncrowded(request: web.Request, handler: Handler) -> web.StreamResponse:
+        connection, route = request.protocol, route_of(request)
+        crowded = isinstance(connection, Connection) and slots.is_crowded(connection.slot)
+        if crowded and (route is None or route.path not in kept_for):
+            detail = (
+                "there are too many connections from this address: close some; the last one is kept for "
+                f"{' and '.join(sorted(kept_for))}"
+            )
+            raise HttpProblem(429, detail)
+        return await handler(request)
+
+    return uncrowded
 
 
 def _addressed(listeners: Listeners) -> Middleware:
@@ -147,13 +175,35 @@ async def _typed(request: web.Request, handler: Handler) -> web.StreamResponse:
     return await handler(request)
 
 
-def _admitted(route_of: RouteOf, gate: Gate, listeners: Listeners) -> Middleware:
+def _admitted(route_of: RouteOf, gate: Gate, clients: Clients) -> Middleware:
     @web.middleware
     async def admitted(request: web.Request, handler: Handler) -> web.StreamResponse:
         route = route_of(request)
         if route is not None:
-            sockname = request.get_extra_info("sockname")
-            gate.admit(route.access, request.headers, loopback=listeners.is_loopback(sockname))
+            await gate.admit(route.access, request.headers, clients.of(request))
         return await handler(request)
 
     return admitted
+
+
+def _received(limits: Limits) -> Middleware:
+    too_large = f"the body is larger than the {limits.body_bytes // 1024} KiB that this server takes"
+
+    @web.middleware
+    async def received(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.method in _SAFE or not request.body_exists:
+            return await handler(request)
+        if (request.content_length or 0) > limits.body_bytes:
+            raise HttpProblem(413, too_large)
+        try:
+            async with asyncio.timeout(limits.body_s):
+                await request.read()  # the request keeps it for the handler
+        except TimeoutError:
+            raise HttpProblem(408, f"the body did not come within {limits.body_s:g} seconds") from None
+        except web.HTTPRequestEntityTooLarge:
+            raise HttpProblem(413, too_large) from None
+        except web.RequestPayloadError:
+            raise HttpProblem(400, "the body is not encoded in the way that its headers say") from None
+        return await handler(request)
+
+    return received

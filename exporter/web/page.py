@@ -25,6 +25,7 @@ class LandingPage:
     def __init__(self, settings: WebSettings, version: str) -> None:
         self._settings = settings
         self._version = version
+        self._encrypted = settings.web_config is not None and settings.web_config.tls is not None
         self._shell = Template((_FOLDER / _SHELL).read_text())
         self._files = {each.name: each.read_bytes() for each in _FOLDER.iterdir() if each.suffix in _TYPES}
         self._tags = {name: sha256(body).hexdigest()[:16] for name, body in self._files.items()}
@@ -58,7 +59,8 @@ class LandingPage:
         target = external.netloc if external is not None else host or ":".join(map(str, DEFAULT_LISTEN))
         path = f"{self._settings.external_path}{self._settings.telemetry_path}"
         lines = ["scrape_configs:", "  - job_name: bot-exporter"]
-        if external is not None and external.scheme == "https":
+        scheme = external.scheme if external is not None else "https" if self._encrypted else "http"
+        if scheme == "https":
             lines.append("    scheme: https")
         if path != "/metrics":
             lines.append(f"    metrics_path: {path}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Final
 
 from aiohttp import web
 
@@ -11,6 +12,10 @@ from exporter.web.probes import Probes
 from exporter.web.reload import ReloadPage
 from exporter.web.scrape import Scrape
 from exporter.web.status import StatusPages
+
+LIVENESS: Final = "/-/healthy"
+READINESS: Final = "/-/ready"
+PROBES: Final = (LIVENESS, READINESS)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -39,8 +44,8 @@ def route_table(
 ) -> tuple[Route, ...]:
     """Return every route of the server."""
     return (
-        Route("GET", "/", landing.index, Access.PUBLIC),
-        Route("GET", "/static/{file}", landing.static, Access.PUBLIC),
+        Route("GET", "/", landing.index, Access.PAGE),
+        Route("GET", "/static/{file}", landing.static, Access.PAGE),
         Route("GET", telemetry_path, scrape.metrics, Access.METRICS),
         Route("GET", "/status", status.everything, Access.READ),
         Route("GET", "/status/system", status.system, Access.READ),
@@ -51,7 +56,7 @@ def route_table(
         Route("GET", "/status/races", status.races, Access.READ),
         Route("GET", "/status/races/{category}/{slug}", status.race, Access.READ),
         Route("GET", "/health", probes.health, Access.PUBLIC),
-        Route("GET", "/-/healthy", probes.healthy, Access.PUBLIC),
-        Route("GET", "/-/ready", probes.ready, Access.PUBLIC),
+        Route("GET", LIVENESS, probes.healthy, Access.PUBLIC),
+        Route("GET", READINESS, probes.ready, Access.PUBLIC),
         Route("POST", "/-/reload", reload.reload, Access.ADMIN),
     )

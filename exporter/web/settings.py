@@ -1,12 +1,13 @@
 """What the flags and the configuration say about the web server, checked before anything is opened."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from exporter.errors import ConfigError, Problem
-from exporter.web.keys import AccessKey
+from exporter.web.keys import AccessRules
+from exporter.web_config import WebConfig
 
 DEFAULT_LISTEN: Final = ("127.0.0.1", 9977)
 _PATH: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
@@ -27,19 +28,38 @@ def parse_listen_address(text: str) -> tuple[str, int]:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a client may take, in seconds, and how much it may send and hold open.
+
+    `keepalive_s` is for a connection between two requests, `linger_s` for the rest of a body that nobody wants.
+    Above `connections_of_one` and `connections` one more each is kept for scrapes and liveness probes.
+    """
+
+    handshake_s: float = 10.0
+    head_s: float = 10.0
+    body_s: float = 30.0
+    keepalive_s: float = 60.0
+    linger_s: float = 5.0
+    body_bytes: int = 64 * 1024
+    connections_of_one: int = 100
+    connections: int = 2000
+
+
+@dataclass(frozen=True, slots=True)
 class WebSettings:
     """The web server's settings. Raises ConfigError with every mistake.
 
     An empty host in `listen` means every address of the machine, port 0 any free port. A `route_prefix` of None is
-    the path of `external_url`, as in Prometheus.
+    the path of `external_url`, as in Prometheus. `web_config` is the web configuration at the start.
     """
 
     listen: tuple[tuple[str, int], ...] = (DEFAULT_LISTEN,)
     telemetry_path: str = "/metrics"
     route_prefix: str | None = None
     external_url: str | None = None
-    open_reads: bool = False
-    keys: tuple[AccessKey, ...] = ()
+    access: AccessRules = field(default_factory=AccessRules)
+    web_config: WebConfig | None = None
+    limits: Limits = Limits()
 
     def __post_init__(self) -> None:
         problems = [*_external_url_problems(self.external_url), *_telemetry_problems(self.telemetry_path)]

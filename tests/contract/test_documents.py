@@ -24,6 +24,8 @@ from exporter.model.states import BotStatus
 from exporter.platforms import PLATFORMS
 from exporter.simulators import racetime as racetime_simulator
 from exporter.simulators import steam as steam_simulator
+from exporter.web_config import HttpSection, RateSection, TlsSection, WebFile, load_web_config
+from tests import certificates
 from tests.tools import require_tool
 from tests.web.fleet import Fleet
 
@@ -277,6 +279,19 @@ def test_the_keys_at_the_top_are_documented(tmp_path: Path) -> None:
     assert headings == known.split(", ")
 
 
+def test_every_key_of_the_web_configuration_is_documented_and_no_other() -> None:
+    sections: dict[str, type[BaseModel]] = {
+        "tls_server_config": TlsSection,
+        "http_server_config": HttpSection,
+        "rate_limit": RateSection,
+    }
+    known = {key for name, model in sections.items() for key, _ in keys_of(model, name)}
+    text = read("docs/web-config.md")
+    shown = {key for row in rows(text) if len(row) == 3 for key in re.findall(r"^`([^`]+)`$", row[0])}
+    assert shown == known
+    assert set(re.findall(r"^## ([a-z_]+)$", text, re.MULTILINE)) == set(WebFile.model_fields)
+
+
 # --- examples ---
 
 
@@ -298,8 +313,11 @@ def test_the_yaml_examples_are_valid(path: Path, tmp_path: Path) -> None:
         for secret in re.findall(r"_file: ([\w./-]+)", text):
             (file.parent / secret).parent.mkdir(parents=True, exist_ok=True)
             (file.parent / secret).write_text(f"{_SHARED_SECRET if 'shared' in secret else 'made-up'}\n")
+    if "web.yml" in examples:
+        certificates.issue(tmp_path / "tls", "server")
+        load_web_config(tmp_path / "web.yml")
     parts = {name for name in examples if "/" in name}  # of a configuration, which names them in bots_files
-    whole = set(examples) - parts - {"prometheus.yml"}
+    whole = set(examples) - parts - {"prometheus.yml", "web.yml"}
     used = {entry.file for name in whole for entry in load_fleet(tmp_path / name).config.bots}
     assert {str(tmp_path / name) for name in parts} <= used
     if "prometheus.yml" in examples:

@@ -77,7 +77,7 @@ async def exporter(config: Path, data_dir: Path, *arguments: str) -> AsyncIterat
                 line = await process.stdout.readline()
                 assert line, f"the exporter ended: {log}"
                 greeting.append(line.decode().rstrip())
-        found = re.search(r"metrics +(http://[^/]+)", "\n".join(greeting))
+        found = re.search(r"metrics +(https?://[^/]+)", "\n".join(greeting))
         assert found is not None
         running = Running(process, found[1], greeting, log)
         yield running

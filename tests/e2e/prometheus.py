@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import textwrap
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ global: {{scrape_interval: 400ms, scrape_timeout: 400ms, evaluation_interval: 40
 scrape_configs:
   - job_name: bot-exporter
     static_configs: [{{targets: ["{target}"]}}]
-"""
+{more}"""
 
 Samples = dict[tuple[str, ...], float]
 
@@ -64,12 +65,16 @@ class Prometheus:
 
 @asynccontextmanager
 async def prometheus(
-    target_url: str, folder: Path, text: str | None = None, *arguments: str
+    target_url: str, folder: Path, text: str | None = None, *arguments: str, more: str = ""
 ) -> AsyncIterator[Prometheus]:
-    """Run a Prometheus that scrapes the target every 400 ms, or does what another configuration's text says."""
+    """Run a Prometheus that scrapes the target every 400 ms, or does what another configuration's text says.
+
+    `more` are further lines for the scrape.
+    """
     program = require_tool("prometheus", "prometheus")
     config = folder / "prometheus.yml"
-    config.write_text(text or CONFIG.format(target=urlsplit(target_url).netloc))
+    scrape = CONFIG.format(target=urlsplit(target_url).netloc, more=textwrap.indent(more, "    "))
+    config.write_text(text or scrape)
     port = free_port()
     with (folder / "prometheus.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(

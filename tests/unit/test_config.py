@@ -67,6 +67,8 @@ def test_every_key_has_its_effect() -> None:
         ("operator", "admin", path.parent / "secret"),
     ]
     assert config.web.open_reads
+    assert config.web.metrics_key
+    assert list(map(str, config.web.trusted_proxies)) == ["127.0.0.1/32", "fd00::/8"]
     assert config.steam.logon_interval_s == 0.5
     assert config.steam.cm_list == (
         "wss://cm.example:27018/cmsocket/",
@@ -116,9 +118,9 @@ def test_shipped_file_runs_the_demo_bots() -> None:
 
 def test_entry_points_at_the_line_of_a_key() -> None:
     first = load(DATA / "good" / "all_keys.yaml").bots[0]
-    assert str(first.problem("goal.name", "no")).endswith("all_keys.yaml:23: bots[0].goal.name: no")
-    assert first.problem("goal.custom", "no").line == 22
-    assert first.problem("client_id", "no").line == 18
+    assert str(first.problem("goal.name", "no")).endswith("all_keys.yaml:25: bots[0].goal.name: no")
+    assert first.problem("goal.custom", "no").line == 24
+    assert first.problem("client_id", "no").line == 20
     assert first.problem("", "no").key == "bots[0]"
 
 

@@ -171,7 +171,8 @@ class Fleet:
 
     def url(self, path: str) -> str:
         host, port = self.server.addresses[0]
-        return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}{path}"  # noqa: S104
+        scheme = "https" if self.server.encrypted else "http"
+        return f"{scheme}://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}{path}"  # noqa: S104
 
     async def call(self, path: str, method: str = "GET", **options: object) -> aiohttp.ClientResponse:
         answer = await self.client.request(method, self.url(path), allow_redirects=False, **options)  # type: ignore[arg-type]

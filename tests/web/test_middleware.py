@@ -1,6 +1,7 @@
 """The chain around a route that acts: bodies, roles, sizes. The server's own table has only reads so far."""
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -10,11 +11,16 @@ from aiohttp.test_utils import TestServer
 
 from exporter.stats import HttpStats
 from exporter.web.answers import json_answer
-from exporter.web.keys import Access, Gate
+from exporter.web.clients import Clients
+from exporter.web.failures import Failures
+from exporter.web.headers import AnswerHeaders
+from exporter.web.keys import Access, AccessRules, Gate
 from exporter.web.listeners import Listeners
-from exporter.web.middleware import add_headers, middlewares
+from exporter.web.middleware import middlewares
+from exporter.web.rate import RateLimiter
 from exporter.web.routes import Route
-from exporter.web.settings import WebSettings
+from exporter.web.settings import Limits, WebSettings
+from exporter.web.slots import Slots
 from tests.clock import ManualClock
 from tests.web.fleet import ADMIN_KEY, KEYS, READ_KEY
 
@@ -29,16 +35,21 @@ ROUTE = Route("POST", "/act/{thing}", act, Access.ADMIN)
 
 @pytest.fixture
 async def server() -> AsyncIterator[TestServer]:
-    listeners = Listeners(WebSettings(listen=(("127.0.0.1", 0),)))
+    listeners, clock = Listeners(WebSettings(listen=(("127.0.0.1", 0),))), ManualClock()
     chain = middlewares(
         lambda request: ROUTE if request.match_info.http_exception is None else None,
         stats=HttpStats(),
-        clock=ManualClock(),
+        clock=clock,
         listeners=listeners,
-        gate=Gate(KEYS, open_reads=True),
+        clients=Clients(listeners.is_loopback),
+        gate=Gate(AccessRules(KEYS, open_reads=True), Failures(clock)),
+        rate=RateLimiter(clock),
+        slots=Slots(10, 10),
+        limits=Limits(body_s=0.05),
+        telemetry_path="/metrics",
     )
     app = web.Application(middlewares=chain, client_max_size=64 * 1024)
-    app.on_response_prepare.append(add_headers)
+    app.on_response_prepare.append(AnswerHeaders().on_prepare)
     app.router.add_route(ROUTE.method, ROUTE.path, ROUTE.handler)
     running = TestServer(app)
     await running.start_server()
@@ -77,6 +88,52 @@ async def test_large_bodies_are_refused(server: TestServer) -> None:
     status, text = await send(server, json={"a": "b" * 70_000})
     assert status == 413
     assert "Too Large" in text
+
+
+async def chunked(*parts: bytes) -> AsyncIterator[bytes]:
+    for part in parts:
+        yield part
+
+
+async def test_large_bodies_without_a_length_are_refused(server: TestServer) -> None:
+    kind = {"Content-Type": "application/json"}
+    assert (await send(server, data=chunked(b'"', b"a" * 66_000, b'"'), headers=kind))[0] == 413
+    assert await send(server, data=chunked(b'"', b"aa", b'"'), headers=kind) == (201, '"aa"')
+
+
+async def test_a_body_that_only_unpacks_to_something_large_is_refused(server: TestServer) -> None:
+    packed = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    assert (await send(server, data=gzip.compress(b" " * 10_000_000 + b"1"), headers=packed))[0] == 413
+    assert await send(server, data=gzip.compress(b"1"), headers=packed) == (201, "1")
+
+
+async def post(server: TestServer, fields: bytes, body: bytes) -> bytes:
+    """Send a body as it is, no end of it, and return all that comes back."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    fields += b"Host: localhost\r\nContent-Type: application/json\r\nX-API-Key: " + ADMIN_KEY.encode() + b"\r\n"
+    writer.write(b"POST /act/bot HTTP/1.1\r\n" + fields + b"\r\n" + body)
+    try:
+        return await reader.readuntil(b"}")
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_a_body_that_is_announced_as_large_is_not_waited_for(server: TestServer) -> None:
+    answer = await post(server, b"Content-Length: 70000\r\n", b"")
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"64 KiB" in answer
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(server: TestServer) -> None:
+    answer = await post(server, b"Content-Length: 10\r\n", b'{"a"')
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"the body did not come within 0.05 seconds" in answer
+
+
+async def test_a_body_that_is_no_gzip(server: TestServer) -> None:
+    answer = await post(server, b"Content-Length: 4\r\nContent-Encoding: gzip\r\n", b"nope")
+    assert answer.startswith(b"HTTP/1.1 400 ")
 
 
 async def test_orders_need_an_admin_even_on_loopback(server: TestServer) -> None:

@@ -5,10 +5,11 @@ from exporter.model.states import PlatformTraits
 from exporter.reconcile import Plan
 from exporter.reload import Reloaded, Stopping
 from exporter.supervisor import BotSpec
+from exporter.web.keys import AccessRules
 from exporter.web.settings import WebSettings
 from tests.web.fleet import ADMIN_KEY, KEYS, RACETIME, READ_KEY, Fleet
 
-SETTINGS = WebSettings(listen=(("127.0.0.1", 0),), keys=KEYS)
+SETTINGS = WebSettings(listen=(("127.0.0.1", 0),), access=AccessRules(KEYS))
 ADMIN = {"X-API-Key": ADMIN_KEY}
 
 

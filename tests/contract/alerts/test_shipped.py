@@ -23,8 +23,6 @@ AWAITED = {
     "bot_exporter_history_dropped_total",
     "bot_exporter_history_write_failures_total",
     "bot_exporter_storage_up",
-    "bot_exporter_web_config_reload_successful",
-    "bot_lobby_state_since_timestamp_seconds",
 }
 REST = (
     "and on (job, instance, bot) (bot_active == 1)",

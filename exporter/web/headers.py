@@ -1,0 +1,40 @@
+"""The headers of every answer: what this server always sends, and what the web configuration file adds or replaces."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from aiohttp import web
+from multidict import MutableMultiMapping
+
+_ALWAYS: Mapping[str, str] = MappingProxyType(
+    {
+        "Server": "bot-exporter",
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Referrer-Policy": "no-referrer",
+        "Content-Security-Policy": (
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+            "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        ),
+        "Cache-Control": "no-store",
+    }
+)
+
+
+class AnswerHeaders:
+    """Completes answers. `configured` may be replaced at any time."""
+
+    def __init__(self, configured: Mapping[str, str] | None = None) -> None:
+        self.configured: Mapping[str, str] = configured or {}
+
+    def complete(self, headers: MutableMultiMapping[str]) -> None:
+        """Add the headers that every answer has; what a handler has set stays, unless it is configured."""
+        for name, value in _ALWAYS.items():
+            headers.setdefault(name, value)
+        for name, value in self.configured.items():
+            headers[name] = value
+
+    async def on_prepare(self, _: object, response: web.StreamResponse) -> None:
+        """Do so just before an answer is sent (aiohttp's on_response_prepare)."""
+        response.headers.popall("Server", None)  # the library's own names its version
+        self.complete(response.headers)

@@ -349,6 +349,8 @@ async def _stop_bots(supervisor: Supervisor) -> None:
             await supervisor.shutdown()
     except TimeoutError:
         _log.error("some bots did not stop in time", limit_s=_BOTS_STOP_S)
+    finally:
+        supervisor.let_go()  # aiohttp keeps the web application, which knows the supervisor, in a cache of its own
 
 
 def _unexpected(process: ProcessState) -> Callable[[ev.Change], None]:

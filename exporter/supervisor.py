@@ -155,6 +155,10 @@ class Supervisor:
         if self._given_up:
             await asyncio.wait(self._given_up, timeout=_SECOND_LIMIT_S)
 
+    def let_go(self) -> None:
+        """Forget the bots after the shutdown: whoever still knows the supervisor must not keep them in memory."""
+        self._units.clear()
+
     async def _remove(self, name: str) -> None:
         async with self._order(name) as unit:
             await self._end(unit, DisconnectReason.RELOAD)

@@ -89,4 +89,4 @@ async def test_work_in_the_background_that_fails_is_told_at_once() -> None:
             await failed.wait()
             await asyncio.sleep(0)
             told = [(each["log_level"], each["event"], each["task"]) for each in logged]
-            assert told == [("critical", "a background task ended: this is a bug", "demo league")]
+            assert told == [("critical", "a part of the program has ended: this is a bug", "demo league")]

@@ -58,7 +58,7 @@ async def test_the_token_of_a_removed_bot_is_kept_for_its_return(tmp_path: Path)
     world = World(policy=Policy(poll_interval_s=0.05))
     for account in ("gaben", "other"):
         world.add_account(account, "hunter2")
-    simulator = SteamSimulator(world, clock=SystemClock())
+    simulator = SteamSimulator(world, clock=SystemClock(), games=[Coordinator()])
     await simulator.start()
     file = tmp_path / "config.yaml"
     whole = (

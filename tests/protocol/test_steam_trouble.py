@@ -8,7 +8,7 @@ import pytest
 
 from exporter.model import events as ev
 from exporter.model.states import BotStatus
-from exporter.simulators.steam import TROUBLE_CODE, TROUBLE_PASSWORD, LogonKind, SteamSimulator
+from exporter.simulators.steam import TROUBLE_CODE, TROUBLE_PASSWORD, LogonKind
 from exporter.simulators.steam.trouble import Trouble
 from tests.eventually import eventually
 from tests.protocol.steam_rig import Rig
@@ -19,7 +19,7 @@ async def steam(tmp_path: Path) -> AsyncIterator[Rig]:
     """A Steam in trouble, whose time is `steam_clock`."""
     async with AsyncExitStack() as stack:
         rig = Rig(stack, tmp_path)
-        rig.simulator = SteamSimulator(rig.world, clock=rig.steam_clock, scenario=Trouble(rig.world))
+        rig.use_simulator(clock=rig.steam_clock, scenario=Trouble(rig.world))
         await rig.simulator.start()
         stack.push_async_callback(rig.simulator.stop)
         await rig.open()

@@ -290,3 +290,18 @@ async def test_a_stopped_bot_leaves_its_lobby_alone_and_finds_it_again(rig: Lobb
     assert (rig.lobby.lobby_id, rig.record().state) == (hosted.lobby_id, "in_lobby")
     assert Dota2Timing().hosting.linger_s == 600.0
     assert isinstance(rig.events[-1], ev.StateEntered)
+
+
+async def test_the_password_shows_nowhere_but_at_the_coordinator(rig: LobbyRig) -> None:
+    with structlog.testing.capture_logs() as log:
+        await rig.host(ANN, expected_players=1)
+        await rig.bot().set_details({"password": "another secret"})
+        assert rig.truth.settings.pass_key == "another secret"
+        with pytest.raises(OrderRefused) as refused:
+            await rig.bot().set_details({"password": "x" * 51})
+        await rig.run_game()
+    shown = repr((log, rig.events, rig.store.lobbies, rig.store.bots, vars(rig.bot()), str(refused.value)))
+    assert PASSWORD not in shown
+    assert "another secret" not in shown
+    assert "xxxxx" not in shown
+    assert {PASSWORD, "another secret"} <= rig.hidden

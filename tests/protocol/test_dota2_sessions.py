@@ -13,7 +13,7 @@ from exporter.model import events as ev
 from exporter.model.states import BotStatus
 from exporter.platforms.dota2.wire import GcMsg, JoinResult, SessionStatus
 from exporter.platforms.steam.framing import Header, encode_frame
-from exporter.platforms.steam.messages import Emsg, PlayingSessionState, Result, encode_body
+from exporter.platforms.steam.messages import Emsg, HeartBeat, PlayingSessionState, Result, encode_body
 from exporter.simulators.dota2 import Lobby, Message, Policy, Settings, Style, hostile
 from tests.eventually import eventually
 from tests.protocol.dota2_rig import ANN, BEN, NAME, PASSWORD, SETTINGS, LobbyRig, lobby_rig
@@ -106,6 +106,36 @@ async def test_the_queue_of_the_coordinator(tmp_path: Path) -> None:
         await rig.pass_time(60.5)
         await rig.online()
         assert rig.record().state == "gc_connected"
+
+
+async def heartbeat(rig: LobbyRig) -> int:
+    """Have Steam answer a heartbeat; returns how many proofs there have been after it was read."""
+    stats = rig.supervisor.stats["alice"]
+    before = stats.messages_received
+    rig.simulator.broadcast(encode_frame(Emsg.CLIENT_HEART_BEAT, Header(), encode_body(HeartBeat())))
+    await eventually(lambda: stats.messages_received > before)
+    await rig.clock.settle()
+    return sum(isinstance(each, ev.HealthProved) for each in rig.events)
+
+
+async def test_an_answered_heartbeat_proves_a_bot_with_a_session_only(rig: LobbyRig) -> None:
+    assert await heartbeat(rig) == 2  # the first proof was the welcome
+    rig.gc.go_down()
+    await lost(rig)
+    assert await heartbeat(rig) == 3  # it may be a blink
+    await rig.clock.advance(30)
+    await eventually(lambda: not rig.record().healthy)
+    assert await heartbeat(rig) == 3
+    assert not rig.record().healthy
+
+
+async def test_before_the_first_session_a_heartbeat_proves_nothing(tmp_path: Path) -> None:
+    async with lobby_rig(tmp_path) as rig:
+        rig.gc.faults.silence(GcMsg.HELLO)
+        rig.account()
+        await rig.add()
+        await eventually(lambda: rig.gc.stats.received[GcMsg.HELLO])
+        assert await heartbeat(rig) == 0
 
 
 @pytest.mark.parametrize("in_welcome", [True, False])

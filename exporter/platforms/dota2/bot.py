@@ -424,6 +424,8 @@ class Dota2Bot:
         unwanted = fresh and self._hosting.unwanted(lobby, now)
         if fresh and self._desk.creating and not unwanted:
             self._created(lobby, now)
+        elif fresh and not unwanted:
+            self._context.log.info("lobby found again", lobby=lobby.lobby_id)
         self._hosting.seen(lobby, static, steam.steamid, now)
         if unwanted:
             self._context.log.warning("a lobby came later than its order waited: destroying it", lobby=lobby.lobby_id)

@@ -212,6 +212,7 @@ class Hosting:
         self.record = record
         if record.state is LobbyState.FINISHED and not (known is not None and known.state is LobbyState.FINISHED):
             self._over[record.key] = now + self._timing.linger_s
+            self._context.log.info("lobby finished", lobby=record.key, outcome=record.match_outcome)
         if known is None or replace(record, state_since=known.state_since, created_at=known.created_at) != known:
             self._report_lobby(record)
 

@@ -154,6 +154,7 @@ class Supervisor:
             await asyncio.wait(self._orders)
         if self._given_up:
             await asyncio.wait(self._given_up, timeout=_SECOND_LIMIT_S)
+        self._units.clear()  # whoever still holds the supervisor does not hold every bot, room and token, too
 
     def let_go(self) -> None:
         """Forget the bots after the shutdown: whoever still knows the supervisor must not keep them in memory."""
@@ -218,13 +219,17 @@ class Supervisor:
 
         A bot that was removed meanwhile is unknown; raises OrderRefused once the process is stopping.
         """
+        self._refuse_when_closing()
         unit = self._unit(name)
         async with unit.lock:
+            self._refuse_when_closing()
             if self._units.get(name) is not unit:
                 raise _unknown(name)
-            if self._closing:
-                raise OrderRefused("the process is stopping")
             yield unit
+
+    def _refuse_when_closing(self) -> None:
+        if self._closing:
+            raise OrderRefused("the process is stopping")
 
     def _unit(self, name: str) -> _Unit:
         try:

@@ -163,14 +163,14 @@ async def test_an_order_whose_giver_has_gone_is_carried_out(
 
 
 async def test_no_bot_starts_while_the_process_stops(store: StatusStore, supervisor: Supervisor) -> None:
+    bots = {name: supervisor.bot(name) for name in ("alpha", "beta")}
     orders = [supervisor.restart("alpha"), supervisor.restart("alpha"), supervisor.start("beta")]
     given = [asyncio.create_task(order) for order in orders]
     await asyncio.sleep(0)
     await supervisor.shutdown()
     outcomes = await asyncio.gather(*given, return_exceptions=True)
     assert any(isinstance(outcome, OrderRefused) for outcome in outcomes)
-    for name in ("alpha", "beta"):
-        bot = supervisor.bot(name)
+    for name, bot in bots.items():
         assert isinstance(bot, EagerBot)
         assert bot.running == 0
         assert not store.bots[name].healthy

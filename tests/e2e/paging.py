@@ -9,6 +9,7 @@ import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -156,7 +157,10 @@ class Chain:
         for bot in ("first", "second")[: 1 + twice]:
             mark = f"{bot}-{labels['instance']}"
             await self.manager.send(labels | {"bot": mark})
-            await self.until(lambda mark=mark: any(mark in str(message) for message in self.inboxes.slack))
+            await self.until(partial(self._posted, mark))
+
+    def _posted(self, words: str) -> bool:
+        return any(words in str(message) for message in self.inboxes.slack)
 
     async def inhibited(self, name: str, count: int) -> None:
         """Wait until so many alerts of that name fire, and all of them are silenced by another alert."""

@@ -87,6 +87,9 @@ def test_label_values_are_words_of_the_program() -> None:
         "platform": set(PLATFORMS),
         "bot_status": {status.word for status in BotStatus},
         "bot_status_reason": {reason for each in PLATFORMS.values() for reason in each.traits.status_reasons},
+        "bot_lobby_state_since_timestamp_seconds": set(
+            FAMILIES["bot_lobby_state_since_timestamp_seconds"].labels[2].values
+        ),
         "bot_race_oldest_state_since_timestamp_seconds": set(
             FAMILIES["bot_race_oldest_state_since_timestamp_seconds"].labels[1].values
         ),
@@ -110,7 +113,7 @@ def test_bots_at_rest_are_left_out(alert: Alert) -> None:
 
 
 def labels_of(metric: str) -> tuple[str, ...]:
-    return SAMPLES[metric].label_names if metric in SAMPLES else ("bot",) if metric.startswith("bot_lobby") else ()
+    return SAMPLES[metric].label_names if metric in SAMPLES else ()
 
 
 @each_alert

@@ -11,10 +11,11 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, delete, func, select, text
 
+from exporter.errors import TroubleKind
 from exporter.model.history import HistoryItem
 from exporter.storage.backlog import Batch
 from exporter.storage.engine import Target, create_file, file_identity, writer_engine
-from exporter.storage.migrate import upgrade
+from exporter.storage.migrate import newest_revision, revisions, upgrade
 from exporter.storage.order_rows import (
     OrderRow,
     doubt_unfinished,
@@ -28,7 +29,7 @@ from exporter.storage.order_rows import (
 from exporter.storage.remembered import StoredBot, bot_row
 from exporter.storage.repository import BotRepository, insert_once, upsert
 from exporter.storage.schema import BOT_EVENTS, LOBBIES, RACES
-from exporter.storage.trouble import StorageTrouble, TroubleKind, explained
+from exporter.storage.trouble import StorageTrouble, explained
 
 # Any number that only we use: held by the one process that writes to a PostgreSQL database.
 _OWNER_LOCK: Final = 0x626F745F6F776E72
@@ -90,6 +91,16 @@ class Database:
                 migrated_from=before,
                 revision=revision,
             )
+
+    def look(self) -> tuple[str | None, str]:
+        """Return the revision of the schema that the database has (None: it is empty) and the one it should have.
+
+        Changes nothing. Raises NewerSchema besides.
+        """
+        if self._where.path is not None and not self._where.path.exists():
+            return None, newest_revision()
+        with explained(self.shown), self._engine.connect() as connection:
+            return revisions(connection, self.shown)
 
     def write(self, batch: Batch) -> None:
         """Write a batch in one transaction; one that was written before changes nothing."""

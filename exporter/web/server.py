@@ -13,10 +13,11 @@ from aiohttp import web
 from exporter.errors import StartError
 from exporter.model.states import PlatformTraits
 from exporter.process import ProcessState
-from exporter.stats import HttpStats, LogonStats
+from exporter.stats import HttpStats, LogonStats, StorageStats
 from exporter.store import StatusStore
 from exporter.timing import Clock
 from exporter.web.answers import problem_answer
+from exporter.web.history import HistoryRoutes, HistorySource
 from exporter.web.keys import AccessKey, Gate
 from exporter.web.listeners import Listeners
 from exporter.web.middleware import add_headers, complete, middlewares
@@ -49,6 +50,8 @@ class WebServer:
         stats: HttpStats,
         clock: Clock,
         reload: Reload,
+        storage: StorageStats,
+        history: HistorySource,
         lobbies_created: Callable[[], int] = lambda: 0,
         logons: Callable[[], LogonStats | None] = lambda: None,
     ) -> None:
@@ -60,7 +63,8 @@ class WebServer:
             landing=LandingPage(settings, process.version),
             scrape=Scrape(metrics),
             status=StatusPages(store, process, traits, clock, lobbies_created=lobbies_created, logons=logons),
-            probes=Probes(store, process, clock),
+            history=HistoryRoutes(store, traits, history),
+            probes=Probes(store, process, clock, storage),
             reload=ReloadPage(reload),
         )
         self._by_handle: dict[web.AbstractRoute, Route] = {}

@@ -106,6 +106,31 @@ async def test_an_order_wins_until_the_opposite_or_another_configuration(where: 
         assert rig.store.bots["alpha"].is_active
 
 
+async def test_a_key_that_changes_and_changes_back_ends_an_order(where: Target) -> None:
+    async with running(where) as rig:
+        rig.add("alpha")
+        rig.store.apply(ev.BotStopped("alpha", AT))
+        await rig.written()
+        rig.storage.recall("alpha", False, "alpha-category")  # a reload that leaves the bot as it is: switched off
+    async with running(where) as rig:
+        rig.add("alpha")
+        assert rig.store.bots["alpha"].is_active
+
+
+async def test_a_bot_that_stands_for_something_else_is_not_told_of_its_namesake(where: Target) -> None:
+    async with running(where) as rig:
+        rig.add("alpha", "beta")
+        rig.connect("alpha", AT + 5)
+        rig.store.apply(ev.BotRemoved("alpha", AT + 6))
+        assert rig.storage.recall("alpha", True, "alpha-category").memory is not None  # it left and came back
+        assert rig.storage.recall("alpha", True, "another-category").memory is None
+    async with running(where) as rig:
+        known = rig.storage.recall("alpha", True, "alpha-category").memory
+        assert known is not None
+        assert known.last_connected_at == AT + 5
+        assert rig.storage.recall("alpha", True, "another-category").memory is None
+
+
 async def test_finished_lobbies_and_races_are_kept_with_their_outcome(where: Target) -> None:
     async with running(where) as rig:
         rig.add("alpha")

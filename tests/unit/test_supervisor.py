@@ -275,4 +275,8 @@ async def test_what_is_remembered_of_a_bot_decides_whether_it_runs(store: Status
     assert asked == [("alpha", True), ("beta", False)]
     assert (alpha.status, alpha.is_active, alpha.last_connected_at) == (BotStatus.DISCONNECTED, False, 7.0)
     assert (beta.status, beta.is_active) == (BotStatus.CONNECTED, True)
+    await supervisor.change(BotSpec("beta", TRAITS, Options("beta"), active=True))
+    assert asked[2:] == [("beta", True)]  # what the configuration says now
+    await supervisor.change(BotSpec("beta", TRAITS, Options("beta"), active=True))
+    assert len(asked) == 3
     await supervisor.shutdown()

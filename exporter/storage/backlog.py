@@ -16,7 +16,7 @@ from exporter.storage.order_rows import OrderRow
 from exporter.storage.remembered import Standing
 
 CAPACITY: Final = 20_000
-_MOST_ITEMS: Final = 1_000
+MOST_ITEMS: Final = 1_000
 
 Row = dict[str, Any]
 
@@ -130,7 +130,7 @@ class Backlog:
     def take(self) -> Batch:
         """Return what to write next: all rows, and at most a thousand items."""
         batch, self._rows = self._rows, Batch()
-        batch.items = [self._items.popleft() for _ in range(min(_MOST_ITEMS, len(self._items)))]
+        batch.items = [self._items.popleft() for _ in range(min(MOST_ITEMS, len(self._items)))]
         self._show()
         return batch
 

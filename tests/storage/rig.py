@@ -93,7 +93,7 @@ async def running(
     finally:
         writing.cancel()
         await asyncio.wait({writing})
-        await storage.stop()
+        await storage.stop(30.0)  # on a busy machine, too, everything must be written
 
 
 def lobby(

@@ -12,7 +12,9 @@ from exporter.storage.engine import Target
 
 
 def test_migrate(where: Target, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    url = where.url.render_as_string(hide_password=False) if where.url is not None else f"sqlite:///{where.path}"
+    url = f"sqlite:///{where.path}"
+    if where.url is not None:
+        url = where.url.set(drivername="postgresql").render_as_string(hide_password=False)
     (tmp_path / "config.yaml").write_text(f"storage: {{url: '{url}'}}\n")
     flags = ["migrate", f"--config.file={tmp_path / 'config.yaml'}", f"--data.dir={tmp_path}"]
 

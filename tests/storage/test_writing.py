@@ -266,7 +266,7 @@ async def fill(rig: Rig, count: int) -> None:
         HistoryQuery(platforms=frozenset({"racetime"})),
         HistoryQuery(since=AT + 390),
     ],
-    ids=str,
+    ids=("all", "a bot", "bots and kinds", "a kind", "a while", "nothing", "since"),
 )
 async def test_pages_hold_everything_once_and_newest_first(where: Target, asked: HistoryQuery) -> None:
     async with running(where) as rig:

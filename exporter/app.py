@@ -161,8 +161,7 @@ async def application(
 
     async with AsyncExitStack() as stack:
         stack.enter_context(data_directory(data_dir))
-        memory = await _open_storage(stack, fleet.config, data_dir, storage_url, clock=clock, rng=rng, hide=hide)
-        store.subscribe(memory.on_change)
+        memory = await _open_storage(stack, store, fleet.config, data_dir, storage_url, clock=clock, rng=rng, hide=hide)
         racetime = await stack.enter_async_context(_racetime_simulator(fleet.config, clock))
         steam, dota2 = await stack.enter_async_context(_steam_simulator(fleet.config, clock))
         config = _with_simulators(fleet.config, racetime, steam)
@@ -249,6 +248,7 @@ async def application(
 
 async def _open_storage(
     stack: AsyncExitStack,
+    store: StatusStore,
     config: Config,
     data_dir: Path,
     url: str | None,
@@ -262,7 +262,9 @@ async def _open_storage(
     if where.password is not None:
         hide(where.password)
     limits = Limits(config.storage.retention.age_s, config.storage.retention.rows)
-    return await stack.enter_async_context(storage(where, StorageStats(), clock=clock, rng=rng, limits=limits))
+    opened = await stack.enter_async_context(storage(where, StorageStats(), clock=clock, rng=rng, limits=limits))
+    store.subscribe(opened.on_change)
+    return opened
 
 
 async def _recall_late(memory: Storage, store: StatusStore, supervisor: Supervisor, clock: Clock) -> None:

@@ -33,7 +33,6 @@ from exporter.storage.trouble import StorageTrouble, explained
 
 # Any number that only we use: held by the one process that writes to a PostgreSQL database.
 _OWNER_LOCK: Final = 0x626F745F6F776E72
-KNOWN_LOBBIES: Final = 10_000
 _PRUNE_AT_ONCE: Final = 2_000
 _FIELDS: Final = tuple(field.name for field in fields(HistoryItem))
 
@@ -48,10 +47,9 @@ class DatabaseInUse(StorageTrouble):
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What earlier runs left: the bots, the newest lobbies, the last id, and orders whose end nobody knows."""
+    """What earlier runs left: the bots, the last id, and orders whose end nobody knows."""
 
     bots: dict[str, StoredBot]
-    lobbies: frozenset[str]
     last_id: int
     doubted: tuple[OrderRow, ...]
     migrated_from: str | None
@@ -80,12 +78,9 @@ class Database:
         with self._transaction(durable=True) as connection:
             before, revision = upgrade(connection, self.shown)
             bots = BotRepository(connection).get_known_bots()
-            newest = select(LOBBIES.c.lobby_id).order_by(LOBBIES.c.updated_at.desc()).limit(KNOWN_LOBBIES)
-            lobbies = connection.execute(newest).scalars()
             last_id = connection.execute(select(func.max(BOT_EVENTS.c.id))).scalar() or 0
             return Opened(
                 bots={bot.name: bot for bot in bots},
-                lobbies=frozenset(lobbies),
                 last_id=last_id,
                 doubted=tuple(doubt_unfinished(connection)),
                 migrated_from=before,

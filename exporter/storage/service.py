@@ -15,7 +15,7 @@ from exporter.model.history import HistoryItem, HistoryPage, HistoryQuery
 from exporter.model.status import BotRecord, Recalled
 from exporter.stats import StorageStats
 from exporter.storage.backlog import CAPACITY, Backlog, PendingBot
-from exporter.storage.database import KNOWN_LOBBIES, Database, DatabaseInUse, Opened
+from exporter.storage.database import Database, DatabaseInUse, Opened
 from exporter.storage.ended import lobby_row, race_row
 from exporter.storage.engine import Target
 from exporter.storage.history import items
@@ -74,7 +74,6 @@ class Storage:
         self._standing: dict[str, Standing] = {}
         self._stored: dict[str, StoredBot] = {}
         self._created: dict[str, int] = {}
-        self._lobbies: dict[str, str | None] = {}  # counted already, by which bot of this run
         self._late: asyncio.Future[dict[str, Recalled]] = asyncio.get_running_loop().create_future()
 
     # --- the life of it ---
@@ -177,6 +176,8 @@ class Storage:
         standing = self._standing.setdefault(name, Standing(record.is_active))
         if isinstance(change.event, ev.BotStarted | ev.BotStopped):
             standing = self._standing[name] = standing.order(isinstance(change.event, ev.BotStarted))
+        elif isinstance(change.event, ev.LobbyCreated):
+            self._created[name] = self._created.get(name, 0) + 1
         self._records[name] = record
         removed_at = change.event.at if change.after is None else None
         self._put_bot(record, standing, removed_at)
@@ -192,18 +193,8 @@ class Storage:
             self._stored[name] = stored_bot(row)
 
     def _on_lobby(self, change: ev.LobbyChange) -> None:
-        if (row := lobby_row(change.before, change.after, change.event.at)) is None:
-            return
-        self._backlog.put_lobby(row)
-        lobby_id, bot = row["lobby_id"], row["bot"]
-        if lobby_id in self._lobbies:
-            return
-        self._lobbies[lobby_id] = bot
-        if len(self._lobbies) > KNOWN_LOBBIES:
-            del self._lobbies[next(iter(self._lobbies))]
-        self._created[bot] = self._created.get(bot, 0) + 1
-        if (record := self._records.get(bot)) is not None:
-            self._put_bot(record, self._standing[bot])
+        if (row := lobby_row(change.before, change.after, change.event.at)) is not None:
+            self._backlog.put_lobby(row)
 
     def _keep(self, item: HistoryItem) -> None:
         numbered = self._backlog.number(item)
@@ -217,11 +208,6 @@ class Storage:
     def _opened(self, left: Opened) -> None:
         """Take over what earlier runs left, before the first batch is written."""
         self._backlog.begin_after(left.last_id)
-        for lobby_id in left.lobbies:
-            counted_by = self._lobbies.get(lobby_id)
-            if counted_by is not None:
-                self._created[counted_by] -= 1  # it was created before: this run only found it
-            self._lobbies[lobby_id] = None
         for name, stored in left.bots.items():
             self._created[name] = self._created.get(name, 0) + stored.lobbies_created
         late = {name: self._merge(stored) for name, stored in left.bots.items() if name in self._records}

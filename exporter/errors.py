@@ -8,7 +8,9 @@
     ├── AuthError(reason)           credentials refused: retry slowly, or not at all
     └── OrderError                  an order was not carried out; the bot goes on
         ├── OrderRefused            the service, or the bot's own state, said no
-        └── OrderInDoubt            no answer came: it may or may not have happened
+        ├── OrderInDoubt            no answer came: it may or may not have happened
+        ├── OrderConflict           its idempotency key was used for another order
+        └── StorageAway             it cannot be written down now, and so it is not carried out
 
 Every other exception is a bug of ours: a traceback in the log, a crash in the metrics, and backoff.
 Messages are shown to operators on /status and in logs: they name the trouble and never hold a secret.
@@ -147,6 +149,14 @@ class OrderRefused(OrderError):
 
 class OrderInDoubt(OrderError):
     """No answer came in time: the order may or may not have been carried out. Never send it again blindly."""
+
+
+class OrderConflict(OrderError):
+    """The idempotency key of the order was used for another one."""
+
+
+class StorageAway(OrderError):
+    """The order, or what became of it, cannot be written down now."""
 
 
 def leading(error: BaseException) -> BaseException:

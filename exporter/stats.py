@@ -62,6 +62,24 @@ class LogonStats:
         self.cooldown_until: float | None = None
 
 
+class StorageStats:
+    """How the storage is. `opened` once it could be opened, `up` while its last attempt to write succeeded.
+
+    `queue_length` is what waits to be written, `dropped` what will never be; `failures` are failed attempts by what
+    was wrong.
+    """
+
+    __slots__ = ("deleted", "dropped", "failures", "opened", "queue_length", "up")
+
+    def __init__(self) -> None:
+        self.opened = False
+        self.up = False
+        self.queue_length = 0
+        self.dropped = 0
+        self.deleted = 0
+        self.failures: Counter[str] = Counter()
+
+
 class LoopStats:
     """How late the event loop was, in seconds a tick."""
 

@@ -17,12 +17,15 @@ NEEDED = {
     "promtool": "prometheus",
     "prometheus-alertmanager": "prometheus-alertmanager",
     "amtool": "prometheus-alertmanager",
+    "postgres": "postgresql",
 }
+# Debian keeps the programs of its PostgreSQL server where no PATH looks.
+BESIDE_PATH = {"postgres": ("/usr/lib/postgresql", "*/bin/postgres")}
 POLICY = Path("/usr/sbin/policy-rc.d")
 
 
 def main() -> int:
-    packages = sorted({package for program, package in NEEDED.items() if shutil.which(program) is None})
+    packages = sorted({package for program, package in NEEDED.items() if not is_installed(program)})
     if not packages:
         return 0
     if shutil.which("apt-get") is None:
@@ -33,6 +36,12 @@ def main() -> int:
         print(f"for all tests, run: sudo apt-get install -y --no-install-recommends {' '.join(packages)}")
         return 0
     return install(packages, sudo)
+
+
+def is_installed(program: str) -> bool:
+    """Say whether a program is there, on the PATH or where its package puts it."""
+    folder, pattern = BESIDE_PATH.get(program, ("/nowhere", program))
+    return shutil.which(program) is not None or any(Path(folder).glob(pattern))
 
 
 def install(packages: list[str], sudo: list[str]) -> int:

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from exporter.errors import AuthReason, FailureReason
 from exporter.model.states import CreateFailure, DisconnectReason, PlatformTraits
-from exporter.model.status import BotRecord, LobbyRecord, Maintenance, RaceRecord, RaceView
+from exporter.model.status import BotMemory, BotRecord, LobbyRecord, Maintenance, RaceRecord, RaceView
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +16,19 @@ class _Fact:
 
 @dataclass(frozen=True, slots=True)
 class BotAdded(_Fact):
-    """A bot entered the fleet."""
+    """A bot entered the fleet; `memory` is what an earlier run knew of it."""
 
     traits: PlatformTraits
     subject: str
     active: bool
+    memory: BotMemory | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BotRecalled(_Fact):
+    """What an earlier run knew of a bot was read late: the bot was in the fleet already."""
+
+    memory: BotMemory
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +263,7 @@ class LobbyForgotten(_Fact):
 
 BotEvent = (
     BotAdded
+    | BotRecalled
     | BotRemoved
     | BotStarted
     | BotStopped

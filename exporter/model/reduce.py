@@ -20,7 +20,7 @@ from typing import assert_never
 from exporter.errors import FailureReason
 from exporter.model import events as ev
 from exporter.model.states import CONNECTING, DISCONNECTED, BotStatus
-from exporter.model.status import BotRecord, LobbyRecord, RaceRecord, RaceView
+from exporter.model.status import BotMemory, BotRecord, LobbyRecord, RaceRecord, RaceView
 
 STOPPED_MESSAGE = "Bot stopped manually"
 
@@ -35,6 +35,8 @@ def reduce_bot(record: BotRecord | None, event: ev.Event) -> BotRecord | None:  
     if record is None or isinstance(event, ev.BotRemoved):
         return None
     match event:
+        case ev.BotRecalled(memory=memory):
+            return _remembering(record, memory, event.at)
         case ev.BotStarted():
             # What it was while switched off is nobody's trouble: it begins anew, with a time of grace.
             begun = replace(_offline(record, event.at), is_active=True, unhealthy_since=event.at)
@@ -159,9 +161,34 @@ def _added(event: ev.BotAdded) -> BotRecord:
         status_since=event.at,
         unhealthy_since=event.at,
     )
-    if event.active:
-        return fresh
-    return replace(fresh, status=BotStatus.DISCONNECTED, status_message=STOPPED_MESSAGE)
+    if not event.active:
+        fresh = replace(fresh, status=BotStatus.DISCONNECTED, status_message=STOPPED_MESSAGE)
+    return fresh if event.memory is None else _remembering(fresh, event.memory, event.at)
+
+
+def _remembering(record: BotRecord, memory: BotMemory, at: float) -> BotRecord:
+    """Add what an earlier run knew; what this run has learned stays. The verdict is never taken over."""
+    told = memory.maintenance
+    over = told is not None and told.until is not None and told.until <= at
+    kept = replace(
+        record,
+        maintenance=record.maintenance or (None if over else told),
+        last_connected_at=_first(record.last_connected_at, memory.last_connected_at),
+        last_status_check_at=_first(record.last_status_check_at, memory.last_status_check_at),
+        last_activity=_first(record.last_activity, memory.last_activity),
+    )
+    if record.last_error_time is not None or memory.last_error_time is None:
+        return kept
+    return replace(
+        kept,
+        last_error=memory.last_error,
+        last_error_reason=memory.last_error_reason,
+        last_error_time=memory.last_error_time,
+    )
+
+
+def _first(known: float | None, remembered: float | None) -> float | None:
+    return remembered if known is None else known
 
 
 def _hosting(record: BotRecord, lobby: LobbyRecord, at: float) -> BotRecord:

@@ -22,6 +22,31 @@ class Maintenance:
 
 
 @dataclass(frozen=True, slots=True)
+class BotMemory:
+    """What an earlier run of the process knew of a bot and what still holds: times, the last error, maintenance.
+
+    `status` is the last verdict of that run. It is history: nothing that was live is believed without a new proof.
+    """
+
+    status: BotStatus
+    maintenance: Maintenance | None = None
+    last_connected_at: float | None = None
+    last_status_check_at: float | None = None
+    last_activity: float | None = None
+    last_error: str | None = None
+    last_error_reason: str | None = None
+    last_error_time: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """What is remembered of a bot that enters the fleet: whether it is to run, and what an earlier run knew of it."""
+
+    active: bool
+    memory: BotMemory | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class BotRecord:
     """All that is known about one bot.
 

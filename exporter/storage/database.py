@@ -1,0 +1,239 @@
+"""What the writer's thread does: it owns the one connection that writes. Everything here blocks.
+
+Every method raises StorageTrouble when the database does not do it; the connection is then given up, and the next
+call makes a new one.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from typing import Final
+
+from sqlalchemy import Connection, Engine, delete, func, select, text
+
+from exporter.model.history import HistoryItem
+from exporter.storage.backlog import Batch
+from exporter.storage.engine import Target, create_file, file_identity, writer_engine
+from exporter.storage.migrate import upgrade
+from exporter.storage.order_rows import (
+    OrderRow,
+    doubt_unfinished,
+    free_key,
+    insert_order,
+    order_by_id,
+    order_by_key,
+    purge_orders,
+    save_order,
+)
+from exporter.storage.remembered import StoredBot, bot_row
+from exporter.storage.repository import BotRepository, insert_once, upsert
+from exporter.storage.schema import BOT_EVENTS, LOBBIES, RACES
+from exporter.storage.trouble import StorageTrouble, TroubleKind, explained
+
+# Any number that only we use: held by the one process that writes to a PostgreSQL database.
+_OWNER_LOCK: Final = 0x626F745F6F776E72
+KNOWN_LOBBIES: Final = 10_000
+_PRUNE_AT_ONCE: Final = 2_000
+_FIELDS: Final = tuple(field.name for field in fields(HistoryItem))
+
+
+class DatabaseInUse(StorageTrouble):
+    """Another process writes to the same database."""
+
+    def __init__(self, shown: str) -> None:
+        message = f"{shown} is in use by another bot-exporter: stop it, or give another one with --storage.url"
+        super().__init__(TroubleKind.LOCKED, message)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What earlier runs left: the bots, the newest lobbies, the last id, and orders whose end nobody knows."""
+
+    bots: dict[str, StoredBot]
+    lobbies: frozenset[str]
+    last_id: int
+    doubted: tuple[OrderRow, ...]
+    migrated_from: str | None
+    revision: str
+
+
+class Database:
+    """The writer's side of the database."""
+
+    def __init__(self, where: Target) -> None:
+        self._where = where
+        self._engine: Engine = writer_engine(where)
+        self._connection: Connection | None = None
+        self._identity: tuple[int, int] | None = None
+        self._events: int | None = None
+
+    @property
+    def shown(self) -> str:
+        """The database's name for people."""
+        return self._where.shown
+
+    def open(self) -> Opened:
+        """Migrate the database and read what earlier runs left. Raises NewerSchema besides."""
+        if self._where.path is not None:
+            create_file(self._where.path)
+        with self._transaction(durable=True) as connection:
+            before, revision = upgrade(connection, self.shown)
+            bots = BotRepository(connection).get_known_bots()
+            newest = select(LOBBIES.c.lobby_id).order_by(LOBBIES.c.updated_at.desc()).limit(KNOWN_LOBBIES)
+            lobbies = connection.execute(newest).scalars()
+            last_id = connection.execute(select(func.max(BOT_EVENTS.c.id))).scalar() or 0
+            return Opened(
+                bots={bot.name: bot for bot in bots},
+                lobbies=frozenset(lobbies),
+                last_id=last_id,
+                doubted=tuple(doubt_unfinished(connection)),
+                migrated_from=before,
+                revision=revision,
+            )
+
+    def write(self, batch: Batch) -> None:
+        """Write a batch in one transaction; one that was written before changes nothing."""
+        items = batch.items + [item for _, item in batch.orders.values() if item is not None]
+        with self._transaction(durable=bool(batch.orders)) as connection:
+            dialect = connection.dialect.name
+            for order, _ in batch.orders.values():
+                save_order(connection, order)
+            if items:
+                rows = [{name: getattr(item, name) for name in _FIELDS} for item in items]
+                connection.execute(insert_once(dialect, BOT_EVENTS), rows)
+            bots = BotRepository(connection)
+            bots.save_bots(
+                [bot_row(b.record, b.standing, b.lobbies_created, b.removed_at) for b in batch.bots.values()]
+            )
+            if batch.present is not None:
+                bots.mark_removed(batch.present, batch.at)
+            if batch.lobbies:
+                connection.execute(upsert(dialect, LOBBIES), list(batch.lobbies.values()))
+            if batch.races:
+                connection.execute(upsert(dialect, RACES), list(batch.races.values()))
+        if self._events is not None:
+            self._events += len(items)
+
+    def prune(self, *, older_than: float, rows: int, orders_older_than: float) -> int:
+        """Delete some of what is too old or too much; returns how many, 0 once there is nothing left to delete."""
+        with self._transaction() as connection:
+            if self._events is None:
+                self._events = connection.execute(select(func.count()).select_from(BOT_EVENTS)).scalar_one()
+            oldest = connection.execute(
+                select(BOT_EVENTS.c.id, BOT_EVENTS.c.at).order_by(BOT_EVENTS.c.id).limit(_PRUNE_AT_ONCE)
+            ).all()
+            surplus = max(0, self._events - rows)
+            expired = sum(1 for _ in _leading(at < older_than for _, at in oldest))
+            last = oldest[: max(expired, min(surplus, len(oldest)))]
+            deleted = 0
+            if last:
+                deleted = connection.execute(delete(BOT_EVENTS).where(BOT_EVENTS.c.id <= last[-1].id)).rowcount
+            counted = deleted
+            for table in (LOBBIES, RACES):
+                deleted += connection.execute(delete(table).where(table.c.updated_at < older_than)).rowcount
+                kept = select(table.c.updated_at).order_by(table.c.updated_at.desc()).offset(rows).limit(1)
+                deleted += connection.execute(
+                    delete(table).where(table.c.updated_at <= kept.scalar_subquery())
+                ).rowcount
+            deleted += purge_orders(connection, orders_older_than)
+        self._events -= counted
+        return deleted
+
+    def begin_order(self, order: OrderRow, key_life_s: float) -> OrderRow | None:
+        """Keep an intent, on the disk once this returns; returns the order that used its key before, if one did."""
+        with self._transaction(durable=True) as connection:
+            key = order.idempotency_key
+            known = order_by_key(connection, key) if key is not None else None
+            if known is not None:
+                if order.created_at - known.created_at < key_life_s:
+                    return known
+                free_key(connection, known.id)
+            insert_order(connection, order)
+        return None
+
+    def find_order(self, order_id: str) -> OrderRow | None:
+        """Return an order by its id."""
+        with self._transaction() as connection:
+            return order_by_id(connection, order_id)
+
+    def close(self) -> None:
+        """Close the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with explained(self.shown):
+                connection.close()
+        self._engine.dispose()
+
+    @contextmanager
+    def _transaction(self, *, durable: bool = False) -> Iterator[Connection]:
+        with explained(self.shown):
+            connection = self._connected()
+            try:
+                if self._where.path is not None:
+                    # A commit outlives the death of the process either way; this one outlives that of the machine.
+                    mode = "FULL" if durable else "NORMAL"
+                    driver = connection.connection.driver_connection
+                    assert driver is not None  # noqa: S101  (it is connected)
+                    driver.execute(f"PRAGMA synchronous = {mode}")
+                with connection.begin():
+                    yield connection
+            except BaseException:
+                self._give_up()
+                raise
+
+    def _connected(self) -> Connection:
+        identity = self._look_at_file()
+        if self._connection is None:
+            connection = self._engine.connect()
+            try:
+                self._claim(connection)
+            except BaseException:
+                connection.invalidate()
+                connection.close()
+                raise
+            self._connection, self._identity = connection, identity
+        return self._connection
+
+    def _look_at_file(self) -> tuple[int, int] | None:
+        """Make sure that the file is the one that was there at first, before SQLite touches it or what is beside it."""
+        if self._where.path is None:
+            return None
+        try:
+            identity = file_identity(self._where.path)
+            if self._identity not in (None, identity):
+                raise _replaced(self.shown)
+        except StorageTrouble:
+            self._give_up()
+            raise
+        return identity
+
+    def _claim(self, connection: Connection) -> None:
+        """Make sure that nobody else writes here. A file is claimed by the lock of its data directory."""
+        if self._where.path is None:
+            held = connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": _OWNER_LOCK}).scalar()
+            connection.commit()
+            if not held:
+                raise DatabaseInUse(self.shown)
+
+    def _give_up(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.invalidate()
+            connection.close()
+
+
+def _replaced(shown: str) -> StorageTrouble:
+    """The write-ahead log beside the file belongs to the old one: SQLite would mix the two."""
+    message = (
+        f"{shown} was replaced by another file while bot-exporter ran: stop it, delete the files beside it that end in "
+        "-wal and -shm, and start again; or put the old file back"
+    )
+    return StorageTrouble(TroubleKind.AWAY, message)
+
+
+def _leading(facts: Iterator[bool]) -> Iterator[bool]:
+    """Yield the true facts up to the first false one."""
+    for fact in facts:
+        if not fact:
+            return
+        yield fact

@@ -1,0 +1,98 @@
+"""Bots in the database, by name: what the writer keeps of them, and what an earlier run left."""
+
+from collections.abc import Collection, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, Insert, Table, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from exporter.model.states import BotStatus
+from exporter.storage.remembered import Row, StoredBot, stored_bot
+from exporter.storage.schema import BOTS
+from exporter.storage.texts import clean
+
+_AT_ONCE: Final = 500
+
+
+class BotRepository:
+    """Reads and writes the table of bots on one connection, in whatever transaction that is.
+
+    Every call about one bot returns whether there is such a bot. Times are Unix seconds.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def get_all_bots(self) -> list[StoredBot]:
+        """Return every bot of the configuration, by name."""
+        return self._bots(BOTS.c.removed_at.is_(None))
+
+    def get_unhealthy_bots(self) -> list[StoredBot]:
+        """Return the bots of the configuration whose status is anything but connected."""
+        return self._bots(BOTS.c.removed_at.is_(None), BOTS.c.status != int(BotStatus.CONNECTED))
+
+    def get_known_bots(self) -> list[StoredBot]:
+        """Return every bot there ever was, also those that left the configuration."""
+        return self._bots()
+
+    def get_bot(self, name: str) -> StoredBot | None:
+        """Return one bot, None if there never was one of that name."""
+        return next(iter(self._bots(BOTS.c.name == name)), None)
+
+    def update_bot_status(self, name: str, status: BotStatus, status_message: str | None = None) -> bool:
+        """Set a bot's status, and the message beside it."""
+        return self._update(name, status=int(status), status_message=clean(status_message))
+
+    def record_connection_success(self, name: str, at: float) -> bool:
+        """Note that the bot became connected."""
+        return self._update(
+            name,
+            status=int(BotStatus.CONNECTED),
+            status_message=None,
+            status_reason=None,
+            last_connected_at=at,
+            last_status_check_at=at,
+        )
+
+    def record_connection_failure(
+        self, name: str, message: str, status: BotStatus = BotStatus.CONNECTION_ERROR, *, at: float
+    ) -> bool:
+        """Note that the bot could not connect, or lost its connection, and why."""
+        text = clean(message)
+        return self._update(name, status=int(status), status_message=text, last_error=text, last_error_time=at)
+
+    def save_bots(self, rows: Sequence[Row]) -> None:
+        """Write whole rows, new or not."""
+        if rows:
+            self._connection.execute(upsert(self._connection.dialect.name, BOTS), rows)
+
+    def mark_removed(self, present: Collection[str], at: float) -> None:
+        """Note that every other bot has left the configuration."""
+        gone = [bot.name for bot in self.get_all_bots() if bot.name not in present]
+        for start in range(0, len(gone), _AT_ONCE):
+            some = gone[start : start + _AT_ONCE]
+            self._connection.execute(update(BOTS).where(BOTS.c.name.in_(some)).values(removed_at=at))
+
+    def _bots(self, *conditions: Any) -> list[StoredBot]:
+        found = self._connection.execute(select(BOTS).where(*conditions).order_by(BOTS.c.name))
+        return [stored_bot(row._asdict()) for row in found]
+
+    def _update(self, name: str, **values: object) -> bool:
+        return self._connection.execute(update(BOTS).where(BOTS.c.name == name).values(**values)).rowcount == 1
+
+
+def upsert(dialect: str, table: Table) -> Insert:
+    """Return the statement that writes a row whether or not there is one with its key."""
+    insert = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+    keys = [column.name for column in table.primary_key]
+    changed = {column.name: insert.excluded[column.name] for column in table.columns if column.name not in keys}
+    return insert.on_conflict_do_update(index_elements=keys, set_=changed)
+
+
+def insert_once(dialect: str, table: Table) -> Insert:
+    """Return the statement that writes a row unless there is one with its key.
+
+    A batch whose commit was cut off may be written or not: it is simply written again.
+    """
+    insert = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+    return insert.on_conflict_do_nothing(index_elements=[column.name for column in table.primary_key])

@@ -1,0 +1,251 @@
+"""The storage as the rest of the program sees it: a subscriber of changes, a memory of bots, history and orders."""
+
+import asyncio
+import random
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Final
+
+import structlog
+
+from exporter.errors import StartError
+from exporter.model import events as ev
+from exporter.model.history import HistoryItem, HistoryPage, HistoryQuery
+from exporter.model.status import BotRecord, Recalled
+from exporter.stats import StorageStats
+from exporter.storage.backlog import CAPACITY, Backlog, PendingBot
+from exporter.storage.database import KNOWN_LOBBIES, Database, DatabaseInUse, Opened
+from exporter.storage.ended import lobby_row, race_row
+from exporter.storage.engine import Target
+from exporter.storage.history import items
+from exporter.storage.orders import Orders, doubt_item
+from exporter.storage.pages import HistoryPages
+from exporter.storage.recent import Recent
+from exporter.storage.remembered import Standing, StoredBot
+from exporter.storage.trouble import StorageTrouble
+from exporter.storage.writer import Limits, Writer
+from exporter.timing import Clock
+
+_START_S: Final = 5.0
+_AGAIN_S: Final = 0.25
+_FINISH_S: Final = 2.0
+
+_log = structlog.get_logger(component="storage")
+
+
+class Storage:
+    """Keeps what must outlive the process. `stats` tells how it is; `orders` keeps orders.
+
+    `on_change` must be a subscriber of the store. It takes microseconds and never waits for the database.
+    """
+
+    def __init__(
+        self,
+        where: Target,
+        stats: StorageStats,
+        *,
+        clock: Clock,
+        rng: random.Random,
+        limits: Limits,
+        capacity: int = CAPACITY,
+        new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+    ) -> None:
+        self.stats = stats
+        self._clock = clock
+        self._backlog = Backlog(stats, capacity)
+        self._recent = Recent()
+        self._database = Database(where)
+        self._writer = Writer(
+            self._database,
+            self._backlog,
+            stats,
+            clock=clock,
+            rng=rng,
+            limits=limits,
+            on_open=self._opened,
+            on_written=lambda batch: self.orders.written(batch),  # noqa: PLW0108  (there is no self.orders yet)
+        )
+        self.orders = Orders(
+            self._writer, self._database, self._backlog, clock=clock, new_id=new_id, remember=self._recent.add
+        )
+        self._pages = HistoryPages(where, self._recent)
+        self._records: dict[str, BotRecord] = {}
+        self._standing: dict[str, Standing] = {}
+        self._stored: dict[str, StoredBot] = {}
+        self._created: dict[str, int] = {}
+        self._lobbies: dict[str, str | None] = {}  # counted already, by which bot of this run
+        self._late: asyncio.Future[dict[str, Recalled]] = asyncio.get_running_loop().create_future()
+
+    # --- the life of it ---
+
+    async def start(self, limit_s: float = _START_S) -> None:
+        """Open the database, and try again for some seconds when it is not there.
+
+        A fleet without a memory is better than none, so that trouble with the database is only told. Raises StartError
+        when another version or another process owns the database.
+        """
+        until = self._clock.monotonic() + limit_s
+        while True:
+            try:
+                await self._writer.open()
+            except StorageTrouble as trouble:
+                if self._clock.monotonic() < until:
+                    await self._clock.sleep(_AGAIN_S)
+                    continue
+                if isinstance(trouble, DatabaseInUse):
+                    raise StartError(str(trouble)) from trouble
+                _log.error("starting without the database: what was known of bots comes once it is there")
+            return
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        await self._writer.run()
+
+    async def stop(self, limit_s: float = _FINISH_S) -> None:
+        """Write what waits, for at most that many seconds, and close everything."""
+        await self._writer.finish(limit_s)
+        self._pages.close()
+        self._late.cancel()
+
+    # --- what is remembered ---
+
+    def recall(self, name: str, configured_active: bool) -> Recalled:
+        """Return what is known of a bot that enters the fleet, and note what the configuration says of it."""
+        known = self._standing.get(name)
+        standing = known.under(configured_active) if known is not None else Standing(configured_active)
+        self._standing[name] = standing
+        stored = self._stored.get(name)
+        return Recalled(standing.active, stored.memory if stored is not None else None)
+
+    async def recalled_late(self) -> dict[str, Recalled]:
+        """Wait for a database that was not there at the start, and return what it knows of bots that run by then."""
+        return await asyncio.shield(self._late)
+
+    def fleet_complete(self, names: Iterable[str]) -> None:
+        """Note that these are all bots of the configuration: others that are stored have left it."""
+        self._backlog.put_fleet(names, self._clock.now())
+        self._writer.wake()
+
+    @property
+    def lobbies_created(self) -> int:
+        """How many lobbies were created in all runs."""
+        return sum(self._created.values())
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits to be written and nothing is being written."""
+        return not self._backlog and not self.busy
+
+    @property
+    def busy(self) -> bool:
+        """Whether a batch is being written now."""
+        return self._writer.busy
+
+    async def page(self, query: HistoryQuery) -> HistoryPage:
+        """Return a page of history, as HistoryPages.page."""
+        return await self._pages.page(query)
+
+    # --- what happens ---
+
+    def on_change(self, change: ev.Change) -> None:
+        """Take a change into account."""
+        match change:
+            case ev.BotChange():
+                self._on_bot(change)
+            case ev.LobbyChange():
+                self._on_lobby(change)
+            case ev.RaceChange():
+                if (race := race_row(change.before, change.after, change.event.at)) is not None:
+                    self._backlog.put_race(race)
+        for item in items(change, self._platform(change)):
+            self._keep(item)
+        if isinstance(change.event, ev.BotRemoved) and change.kind == "bot":
+            self._recent.forget(change.name)
+            self._records.pop(change.name, None)
+        self._writer.wake()
+
+    def _on_bot(self, change: ev.BotChange) -> None:
+        name, record = change.name, change.after or change.before
+        assert record is not None  # noqa: S101  (a change has at least one side)
+        standing = self._standing.setdefault(name, Standing(record.is_active))
+        if isinstance(change.event, ev.BotStarted | ev.BotStopped):
+            standing = self._standing[name] = standing.order(isinstance(change.event, ev.BotStarted))
+        self._records[name] = record
+        removed_at = change.event.at if change.after is None else None
+        self._put_bot(record, standing, removed_at)
+
+    def _put_bot(self, record: BotRecord, standing: Standing, removed_at: float | None = None) -> None:
+        self._backlog.put_bot(PendingBot(record, standing, self._created.get(record.name, 0), removed_at))
+
+    def _on_lobby(self, change: ev.LobbyChange) -> None:
+        if (row := lobby_row(change.before, change.after, change.event.at)) is None:
+            return
+        self._backlog.put_lobby(row)
+        lobby_id, bot = row["lobby_id"], row["bot"]
+        if lobby_id in self._lobbies:
+            return
+        self._lobbies[lobby_id] = bot
+        if len(self._lobbies) > KNOWN_LOBBIES:
+            del self._lobbies[next(iter(self._lobbies))]
+        self._created[bot] = self._created.get(bot, 0) + 1
+        if (record := self._records.get(bot)) is not None:
+            self._put_bot(record, self._standing[bot])
+
+    def _keep(self, item: HistoryItem) -> None:
+        numbered = self._backlog.number(item)
+        self._recent.add(numbered)
+        self._backlog.add(numbered)
+
+    def _platform(self, change: ev.Change) -> str | None:
+        record = self._records.get(change.event.bot)
+        return record.platform if record is not None else None
+
+    def _opened(self, left: Opened) -> None:
+        """Take over what earlier runs left, before the first batch is written."""
+        self._backlog.begin_after(left.last_id)
+        for lobby_id in left.lobbies:
+            counted_by = self._lobbies.get(lobby_id)
+            if counted_by is not None:
+                self._created[counted_by] -= 1  # it was created before: this run only found it
+            self._lobbies[lobby_id] = None
+        for name, stored in left.bots.items():
+            self._created[name] = self._created.get(name, 0) + stored.lobbies_created
+        late = {name: self._merge(left.bots[name]) for name in left.bots if name in self._records}
+        self._stored = left.bots
+        for name, stored in left.bots.items():
+            self._standing.setdefault(name, stored.standing)
+        for name, record in self._records.items():
+            self._put_bot(record, self._standing[name])
+        now = self._clock.now()
+        for order in left.doubted:
+            self._keep(doubt_item(order, now))
+        if left.doubted:
+            _log.warning("orders of an earlier run have no known end", orders=len(left.doubted))
+        if late:
+            self._late.set_result(late)
+
+    def _merge(self, stored: StoredBot) -> Recalled:
+        """Return what to tell of a bot that was started without being remembered; an order given since wins."""
+        own = self._standing[stored.name]
+        if own.ordered is None:
+            own = self._standing[stored.name] = stored.standing.under(own.configured)
+        return Recalled(own.active, stored.memory)
+
+
+@asynccontextmanager
+async def storage(
+    where: Target, stats: StorageStats, *, clock: Clock, rng: random.Random, limits: Limits
+) -> AsyncIterator[Storage]:
+    """Run the storage; on leaving it writes what waits and closes. Raises StartError."""
+    service = Storage(where, stats, clock=clock, rng=rng, limits=limits)
+    try:
+        await service.start()
+        writing = asyncio.create_task(service.run(), name="storage writer")
+        try:
+            yield service
+        finally:
+            writing.cancel()
+            await asyncio.wait({writing})
+    finally:
+        await service.stop()

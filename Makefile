@@ -46,6 +46,7 @@ bench: $(VENV)/.dev ## measure, beside other programs that do the same work (abo
 	@mkdir -p build
 	$(BIN)/python -m benchmarks.racetime_fleet --json build/racetime_fleet.json
 	$(BIN)/python -m benchmarks.steam_fleet --json build/steam_fleet.json
+	$(BIN)/python -m benchmarks.history --json build/history.json
 
 docs: $(VENV)/.dev ## regenerate the documents that come from code
 	$(BIN)/python scripts/docs.py

@@ -1,9 +1,10 @@
 """The composition root: the only file that knows every part. Starts them in order and stops them in reverse.
 
-data directory -> simulators -> services -> web -> bots -> ready
+data directory -> storage -> simulators -> services -> web -> bots -> ready
 """
 
 import asyncio
+import contextlib
 import gc
 import random
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
@@ -39,9 +40,12 @@ from exporter.simulators.dota2 import League, LeagueOrders
 from exporter.simulators.racetime import RacetimeSimulator
 from exporter.simulators.steam import SteamSimulator
 from exporter.sources import Sources
-from exporter.stats import HttpStats, LogonStats, LoopStats
+from exporter.stats import HttpStats, LogonStats, LoopStats, StorageStats
+from exporter.storage.engine import target
+from exporter.storage.service import Storage, storage
+from exporter.storage.writer import Limits
 from exporter.store import StatusStore
-from exporter.supervisor import BotSpec, Supervisor
+from exporter.supervisor import BotSpec, Supervisor, UnknownBot
 from exporter.timing import Clock, SystemClock, format_duration
 from exporter.web.keys import read_rules
 from exporter.web.server import WebServer
@@ -93,6 +97,7 @@ class Application:
     supervisor: Supervisor
     web: WebServer
     reloader: Reloader
+    storage: Storage
     racetime: RacetimeSimulator | None
     steam: SteamSimulator | None
     dota2: dota2_simulator.Scenario | None
@@ -135,10 +140,12 @@ async def application(
     platforms: Mapping[str, Platform] = PLATFORMS,
     reload_asked: asyncio.Event | None = None,
     watch_files: bool = False,
+    storage_url: str | None = None,
 ) -> AsyncIterator[Application]:
     """Run everything. Bots start `stagger_s` seconds apart, all within 30 s; `hide` is told every secret.
 
     The configuration is reloaded whenever `reload_asked` is set, and with `watch_files` when one of its files changed.
+    `storage_url` is the database to use instead of the configured one.
 
     Raises StartError or SecretError when something does not let it start.
 
@@ -157,6 +164,7 @@ async def application(
         stack.enter_context(data_directory(data_dir))
         rules = await asyncio.to_thread(read_rules, fleet.config.web, data_dir, hide)
         settings = replace(settings, access=rules, web_config=fleet.config.web_config)
+        memory = await _open_storage(stack, store, fleet.config, data_dir, storage_url, clock=clock, rng=rng, hide=hide)
         racetime = await stack.enter_async_context(_racetime_simulator(fleet.config, clock))
         steam, dota2 = await stack.enter_async_context(_steam_simulator(fleet.config, clock))
         config = _with_simulators(fleet.config, racetime, steam)
@@ -169,6 +177,7 @@ async def application(
             policy=policy or RetryPolicy(),
             hide=hide,
             draining=lambda: process.draining,
+            recall=memory.recall,
         )
         logons = _logons(services, supervisor)
 
@@ -196,6 +205,7 @@ async def application(
             traits=traits,
             outage=outages.active,
             logons=logons,
+            storage=memory.stats,
         )
         web = WebServer(
             settings,
@@ -205,9 +215,11 @@ async def application(
             metrics=exposition,
             stats=http,
             clock=clock,
-            lobbies_created=lambda: counters.lobbies_created,
             logons=logons,
             reload=reloader.ask,
+            lobbies_created=lambda: memory.lobbies_created,
+            storage=memory.stats,
+            history=memory.page,
         )
         await web.start()
         stack.push_async_callback(web.stop, _WEB_STOP_S)
@@ -216,6 +228,8 @@ async def application(
         apart_s = min(stagger_s, _START_SPREAD_S / max(1, len(fleet.specs)))
         for index, spec in enumerate(fleet.specs):
             await supervisor.add(spec, index * apart_s)
+        memory.fleet_complete(store.bots)
+        await stack.enter_async_context(_background(_recall_late(memory, store, supervisor, clock), "late recall"))
         await stack.enter_async_context(_background(reloader.run(), "reload"))
         if watch_files:
             await stack.enter_async_context(_background(reloader.watch(), "watch the configuration"))
@@ -228,10 +242,43 @@ async def application(
         process.ready = True
         _log.info("started", bots=len(fleet.specs), version=VERSION)
         try:
-            yield Application(process, store, supervisor, web, reloader, racetime, steam, dota2, rules.made_key)
+            yield Application(process, store, supervisor, web, reloader, memory, racetime, steam, dota2, rules.made_key)
         finally:
             process.ready = False
             gc.unfreeze()
+
+
+async def _open_storage(
+    stack: AsyncExitStack,
+    store: StatusStore,
+    config: Config,
+    data_dir: Path,
+    url: str | None,
+    *,
+    clock: Clock,
+    rng: random.Random,
+    hide: Callable[[str], None],
+) -> Storage:
+    configured = config.storage.url
+    where = target(url or (configured.reveal() if configured is not None else None), data_dir)
+    if where.password is not None:
+        hide(where.password)
+    limits = Limits(config.storage.retention.age_s, config.storage.retention.rows)
+    opened = await stack.enter_async_context(storage(where, StorageStats(), clock=clock, rng=rng, limits=limits))
+    store.subscribe(opened.on_change)
+    return opened
+
+
+async def _recall_late(memory: Storage, store: StatusStore, supervisor: Supervisor, clock: Clock) -> None:
+    """Catch up once a database is there that was not at the start: what was known of bots, and whether they run."""
+    for name, known in (await memory.recalled_late()).items():
+        if known.memory is not None:
+            store.apply(ev.BotRecalled(name, clock.now(), known.memory))
+        record = store.bots.get(name)
+        if record is not None and record.is_active != known.active:
+            _log.warning("an operator's order of an earlier run is carried out late", bot=name, active=known.active)
+            with contextlib.suppress(UnknownBot):  # removed by a reload meanwhile
+                await (supervisor.start(name) if known.active else supervisor.stop(name))
 
 
 async def _open_services(

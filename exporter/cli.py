@@ -13,11 +13,13 @@ from typing import Final, Literal
 
 import structlog
 
+from exporter import migrate
 from exporter.app import VERSION, Application, application, load_fleet
 from exporter.errors import ConfigError, Problem, StartError
 from exporter.logs import Redactor, configure
 from exporter.reload import Fleet
 from exporter.secrets import SecretError
+from exporter.sections import open_storage_url
 from exporter.timing import format_duration, parse_duration
 from exporter.web.healthcheck import healthcheck
 from exporter.web.settings import DEFAULT_LISTEN, WebSettings, parse_listen_address
@@ -34,6 +36,7 @@ class Flags:
 
     config_file: Path
     data_dir: Path
+    storage_url: str | None
     web: WebSettings
     web_config: Path | None
     log_level: str
@@ -46,7 +49,10 @@ class Flags:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
+        if arguments[:1] == ["migrate"]:
+            return migrate.main(arguments[1:])
         flags = parse_flags(arguments)
         if flags.healthcheck:
             web_config = load_web_config(flags.web_config) if flags.web_config is not None else None
@@ -89,6 +95,8 @@ def parse_flags(arguments: Sequence[str] | None) -> Flags:
         help="what all paths begin with (default: the path of --web.external-url)")  # fmt: skip
     add("--data.dir", dest="data_dir", type=Path, default=Path("data"), metavar="DIR",
         help="where the program keeps what it needs; one process at a time (default: %(default)s)")  # fmt: skip
+    add("--storage.url", dest="storage_url", metavar="URL",
+        help="the database, instead of storage.url of the configuration; without a password in it")  # fmt: skip
     add("--drain-timeout", dest="drain_timeout", default="0s", metavar="DURATION",
         help="on SIGTERM, take on nothing new and wait so long for lobbies and races (default: 0s)")  # fmt: skip
     add("--log.level", dest="log_level", choices=("debug", "info", "warn", "error"), default="info",
@@ -103,6 +111,7 @@ def parse_flags(arguments: Sequence[str] | None) -> Flags:
     return Flags(
         config_file=given.config_file,
         data_dir=given.data_dir,
+        storage_url=_storage_url(given.storage_url),
         web=WebSettings(
             listen=listen,
             telemetry_path=given.telemetry_path,
@@ -117,6 +126,13 @@ def parse_flags(arguments: Sequence[str] | None) -> Flags:
         check=given.check,
         healthcheck=given.healthcheck,
     )
+
+
+def _storage_url(url: str | None) -> str | None:
+    try:
+        return None if url is None else open_storage_url(url)
+    except ValueError as error:
+        raise ConfigError([Problem("command line", 0, "--storage.url", str(error))]) from None
 
 
 def _duration(flag: str, text: str) -> float:
@@ -153,6 +169,7 @@ async def _serve(flags: Flags, fleet: Fleet, redactor: Redactor) -> None:
         hide=redactor.add,
         reload_asked=hung_up,
         watch_files=flags.auto_reload,
+        storage_url=flags.storage_url,
     ) as app:
         _say(where_to_look(app, flags.web))
         await asked.acquire()

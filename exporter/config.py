@@ -19,12 +19,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from exporter.errors import ConfigError, Problem
 from exporter.secrets import Secret, SecretError, SecretSource, read_secret_file
-from exporter.sections import Name, Racetime, Section, Simulators, Steam, Web
+from exporter.sections import Name, Racetime, Section, Simulators, Steam, Storage, Web
 from exporter.sources import Sources
 from exporter.web_config import WebConfig, load_web_config
 from exporter.yaml_lines import Document, Place, explain, kind_of, place_text, quote_hint, read_document, unknown_key
 
-_KEYS: Final = ("web", "steam", "racetime", "simulators", "bots", "bots_files")
+_KEYS: Final = ("web", "storage", "steam", "racetime", "simulators", "bots", "bots_files")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,7 @@ class Config:
 
     path: Path
     web: Web
+    storage: Storage
     steam: Steam
     racetime: Racetime
     simulators: Simulators
@@ -164,13 +165,14 @@ class _Loading:
             stood_in_for = {"racetime": simulators.racetime.enabled, "steam": simulators.steam.enabled}
             self._simulated = frozenset(name for name, enabled in stood_in_for.items() if enabled)
         web = self._section(Web, "web")
+        storage = self._section(Storage, "storage")
         racetime = self._section(Racetime, "racetime")
         steam = self._section(Steam, "steam")
         bots = [*self._bots(self._main, ("bots",)), *self._bots_of_files()]
         self._check_usernames(bots)
-        if self._problems or web is None or steam is None or racetime is None or simulators is None:
+        if self._problems or web is None or storage is None or steam is None or racetime is None or simulators is None:
             raise ConfigError(self._problems)
-        return Config(self._path, web, steam, racetime, simulators, tuple(bots))
+        return Config(self._path, web, storage, steam, racetime, simulators, tuple(bots))
 
     def _document(self, path: Path) -> Document:
         self._sources.document(path)

@@ -64,6 +64,17 @@ class DisconnectReason(StrEnum):
     OTHER = "other"
 
 
+class TroubleKind(StrEnum):
+    """What is wrong with the database."""
+
+    AWAY = "away"
+    FULL = "full"
+    LOCKED = "locked"
+    DAMAGED = "damaged"
+    REFUSED = "refused"
+    OTHER = "other"
+
+
 class ExporterError(Exception):
     """Base of all errors that this program raises on purpose."""
 

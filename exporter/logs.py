@@ -24,7 +24,7 @@ STARS: Final = "**********"
 
 _LEVELS: Final = {"debug": 10, "info": 20, "warn": 30, "warning": 30, "error": 40}
 # At debug level websockets logs frames, which carry tokens; access logs repeat what the metrics count.
-_QUIET: Final = ("websockets", "aiohttp.access")
+_QUIET: Final = ("websockets", "aiohttp.access", "alembic")
 _SHORTEST_SECRET: Final = 6
 _MOST_DEPTH: Final = 8
 

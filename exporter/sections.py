@@ -8,11 +8,11 @@ import re
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Final, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
-from exporter.secrets import read_secret_file
+from exporter.secrets import Secret, read_secret_file
 from exporter.timing import parse_duration
 from exporter.yaml_lines import kind_of, quote_hint
 
@@ -126,6 +126,53 @@ def _polite(seconds: float, info: ValidationInfo) -> float:
     return seconds
 
 
+def storage_url(text: str, base: Path) -> str:
+    """Return the address of the database, the path of a file made absolute from `base`. Raises ValueError."""
+    form = "must be sqlite:///FILE or postgresql://USER@HOST/DATABASE"
+    try:
+        parts = urlsplit(text)
+        named = parts.scheme in ("postgresql", "postgres") and len(parts.path) > 1 and parts.port != 0
+    except ValueError:
+        raise ValueError(form) from None
+    if not text.isprintable():
+        raise ValueError(form)
+    if text.startswith("sqlite:///") and len(parts.path) > 1:
+        return f"sqlite:///{(base / text.removeprefix('sqlite:///')).absolute()}"
+    if not named:
+        raise ValueError(form)
+    return text
+
+
+def open_storage_url(text: str) -> str:
+    """Return an address as storage_url does, for a place that everybody can read. Raises ValueError."""
+    url = storage_url(text, Path())
+    parts = urlsplit(url)
+    if parts.password is not None or "password" in parse_qs(parts.query):
+        raise ValueError(
+            "must not hold a password, because other users see the command line: give it in storage.url of the "
+            "configuration, or in a .pgpass file"
+        )
+    return url
+
+
+def _storage_url(value: object, info: ValidationInfo) -> Secret:
+    if not isinstance(value, str):
+        raise ValueError(f"must be an address such as sqlite:///history.sqlite3, not {kind_of(value)}")
+    return Secret(storage_url(value, info.context["base_dir"] if info.context else Path()))
+
+
+def _for_a_while(seconds: float) -> float:
+    if not 3600 <= seconds < math.inf:
+        raise ValueError("must be at least 1h")
+    return seconds
+
+
+def _enough(rows: int) -> int:
+    if rows < 1000:
+        raise ValueError("must be 1000 or more")
+    return rows
+
+
 def _played_by(simulator: str) -> AfterValidator:
     def check(name: str, info: ValidationInfo) -> str:
         known = info.context["scenarios"].get(simulator, ()) if info.context else ()
@@ -177,6 +224,24 @@ class Web(Section):
     trusted_proxies: tuple[Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)], ...] = Field(
         (), strict=False
     )
+
+
+class Retention(Section):
+    """How long history is kept: by age, and by number."""
+
+    age_s: Annotated[float, BeforeValidator(_duration), AfterValidator(_for_a_while)] = Field(
+        7_776_000.0, validation_alias="age"
+    )
+    rows: Annotated[int, AfterValidator(_enough)] = 1_000_000
+
+
+class Storage(Section):
+    """Where history, orders and what is remembered of bots are kept."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    url: Annotated[Secret | None, BeforeValidator(_storage_url)] = None
+    retention: Retention = Retention.model_validate({})
 
 
 class Racetime(Section):

@@ -79,6 +79,14 @@ class StorageStats:
         self.deleted = 0
         self.failures: Counter[str] = Counter()
 
+    def copy(self) -> "StorageStats":
+        """Return the figures as they are now."""
+        now = StorageStats()
+        now.opened, now.up = self.opened, self.up
+        now.queue_length, now.dropped, now.deleted = self.queue_length, self.dropped, self.deleted
+        now.failures = Counter(self.failures)
+        return now
+
 
 class LoopStats:
     """How late the event loop was, in seconds a tick."""

@@ -14,6 +14,7 @@ from structlog.typing import FilteringBoundLogger
 from exporter.errors import OrderError, OrderRefused
 from exporter.model import events as ev
 from exporter.model.states import DisconnectReason, PlatformTraits
+from exporter.model.status import Recalled
 from exporter.platforms.base import Bot, BotContext, BotOptions, Service
 from exporter.runner import BotRunner, RetryPolicy
 from exporter.stats import BotStats
@@ -56,6 +57,8 @@ class Supervisor:
     `services` holds the opened service of each platform, by the platform's name; `hide` keeps secrets out of the log.
     A bot that has not closed its sockets within `stop_limit_s` seconds is cancelled once more, then given up: its task
     may go on, but what it reports counts no more. That limit goes by the event loop's clock.
+    `recall` is asked what is remembered of a bot, and so told what the configuration says of `active`, and what the bot
+    stands for.
     """
 
     def __init__(
@@ -69,8 +72,10 @@ class Supervisor:
         hide: Callable[[str], None],
         draining: Callable[[], bool],
         stop_limit_s: float = STOP_LIMIT_S,
+        recall: Callable[[str, bool, str], Recalled] = lambda _name, active, _subject: Recalled(active),
     ) -> None:
         self._stop_limit_s = stop_limit_s
+        self._recall = recall
         self._given_up: set[asyncio.Task[NoReturn]] = set()
         self._platforms: Counter[str] = Counter()
         self._hide = hide
@@ -98,17 +103,18 @@ class Supervisor:
     async def add(self, spec: BotSpec, delay_s: float = 0.0, *, active: bool | None = None) -> None:
         """Take a bot into the fleet and start it if it is active, `delay_s` seconds from now.
 
-        `active` is the word of an operator, which counts more than the configuration's. A fleet that starts all at once
-        looks like an attack to its service. Raises ValueError for a name that is taken.
+        `active` is the word of an operator, which counts more than what is remembered and than the configuration. A
+        fleet that starts all at once looks like an attack to its service. Raises ValueError for a name that is taken.
         """
         if spec.name in self._units:
             msg = f"there is a bot named {spec.name} already"
             raise ValueError(msg)
-        active = spec.active if active is None else active
         unit = _Unit(spec, *self._made(spec))
         self._units[spec.name] = unit
         self._platforms[spec.traits.name] += 1
-        self._store.apply(ev.BotAdded(spec.name, self._clock.now(), spec.traits, spec.options.subject, active))
+        known, now = self._recall(spec.name, spec.active, spec.options.subject), self._clock.now()
+        active = known.active if active is None else active
+        self._store.apply(ev.BotAdded(spec.name, now, spec.traits, spec.options.subject, active, known.memory))
         async with unit.lock:
             if active and not self._closing:
                 self._begin(unit, delay_s)
@@ -174,6 +180,8 @@ class Supervisor:
             runs, before = unit.task is not None, unit.spec
             wanted = spec.active if spec.active != before.active else runs
             unit.spec = spec
+            if spec.active != before.active:
+                self._recall(spec.name, spec.active, spec.options.subject)  # from now on this is what it says
             if runs and (not wanted or spec.options != before.options):
                 await self._end(unit, DisconnectReason.RELOAD)
                 self._forget_work(spec.name)

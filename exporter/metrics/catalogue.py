@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from exporter.errors import AuthReason, FailureReason
+from exporter.errors import AuthReason, FailureReason, TroubleKind
 from exporter.model.states import (
     LOBBY_OUTCOMES,
     BotStatus,
@@ -117,6 +117,7 @@ _TEAM = Label("team", values=LOBBY_TEAMS)
 _LOBBY_OUTCOME = Label("outcome", values=LOBBY_OUTCOMES)
 _NOT_CREATED = Label("reason", values=_words(CreateFailure))
 _ERROR_KIND = Label("kind", source="what was wrong with the message, one of the platform's own words")
+_TROUBLE = Label("reason", values=_words(TroubleKind))
 _ROUTE = Label("route", source="the pattern of the route, never the path that was asked for")
 _METHOD = Label("method", source="the HTTP method")
 _CODE = Label("code", source="the HTTP status code; there from the first answer on")
@@ -352,6 +353,15 @@ _EXPORTER_GROUP = Group(
             "Whether the last reading of the web configuration file succeeded; absent without such a file.",
         ),
         _gauge("bot_exporter_draining", "Whether the process refuses new lobbies and races."),
+        _gauge("bot_exporter_storage_up", "Whether the last attempt to write to the database succeeded."),
+        _gauge("bot_exporter_history_queue_length", "Changes that wait to be written to the database."),
+        Family(
+            "bot_exporter_history_dropped_total",
+            "Changes that gave way because the database was away for too long, or that it refused.",
+            Kind.COUNTER,
+        ),
+        Family("bot_exporter_history_write_failures_total", "Failed attempts to write.", Kind.COUNTER, (_TROUBLE,)),
+        Family("bot_exporter_retention_deleted_total", "Old rows deleted from the database.", Kind.COUNTER),
         Family("bot_exporter_event_loop_lag_seconds", "How late the event loop was, each tick.", Kind.HISTOGRAM),
         Family(
             "bot_exporter_unexpected_transitions_total",

@@ -10,7 +10,7 @@ from exporter.metrics.counters import CONNECT_BOUNDS_S, Counters, Tally
 from exporter.model.states import PlatformTraits
 from exporter.model.status import BotRecord, LobbyRecord, RaceRecord
 from exporter.process import ProcessState
-from exporter.stats import BotStats, Histogram, HttpStats, LogonStats, LoopStats
+from exporter.stats import BotStats, Histogram, HttpStats, LogonStats, LoopStats, StorageStats
 from exporter.store import StatusStore
 
 _LOBBIES = FAMILIES["bot_lobbies"]
@@ -66,6 +66,7 @@ class Snapshot:
     outages: frozenset[str]
     logon_queue_length: int | None
     logon_cooldown_until: float | None
+    storage: StorageStats
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ class Sources:
     traits: Sequence[PlatformTraits]
     outage: Callable[[str], bool]
     logons: Callable[[], LogonStats | None]
+    storage: StorageStats
 
     def snapshot(self) -> Snapshot:
         """Copy what can change. Shallow, and a few lines a bot: this is all that a page costs the event loop."""
@@ -109,4 +111,5 @@ class Sources:
             outages=frozenset(each.name for each in self.traits if self.outage(each.name)),
             logon_queue_length=logons.queue_length if logons is not None else None,
             logon_cooldown_until=logons.cooldown_until if logons is not None else None,
+            storage=self.storage.copy(),
         )

@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from exporter.errors import TroubleKind
 from exporter.metrics.catalogue import FAMILIES, LOBBY_TEAMS
 from exporter.metrics.counters import Tally
 from exporter.metrics.snapshot import HistogramCounts, MessageCounts, Snapshot
@@ -226,6 +227,13 @@ FLEET_VALUES: Mapping[str, Callable[[Snapshot], Iterable[Row]]] = {
     "bot_exporter_config_last_reload_success_timestamp_seconds": lambda now: _optional(now.process.config_loaded_at),
     "bot_exporter_web_config_reload_successful": lambda now: _optional(now.process.web_config_ok),
     "bot_exporter_draining": lambda now: (((), now.process.draining),),
+    "bot_exporter_storage_up": lambda now: (((), now.storage.up),),
+    "bot_exporter_history_queue_length": lambda now: (((), now.storage.queue_length),),
+    "bot_exporter_history_dropped_total": lambda now: (((), now.storage.dropped),),
+    "bot_exporter_history_write_failures_total": lambda now: [
+        ((str(kind),), now.storage.failures[kind]) for kind in TroubleKind
+    ],
+    "bot_exporter_retention_deleted_total": lambda now: (((), now.storage.deleted),),
     "bot_exporter_unexpected_transitions_total": lambda now: (((), now.process.unexpected_transitions),),
     "bot_exporter_http_requests_total": lambda now: [
         ((route, method, str(code)), count) for (route, method, code), count in now.requests.items()

@@ -11,10 +11,11 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, delete, func, select, text
 
+from exporter.errors import TroubleKind
 from exporter.model.history import HistoryItem
 from exporter.storage.backlog import Batch
 from exporter.storage.engine import Target, create_file, file_identity, writer_engine
-from exporter.storage.migrate import upgrade
+from exporter.storage.migrate import newest_revision, revisions, upgrade
 from exporter.storage.order_rows import (
     OrderRow,
     doubt_unfinished,
@@ -28,11 +29,10 @@ from exporter.storage.order_rows import (
 from exporter.storage.remembered import StoredBot, bot_row
 from exporter.storage.repository import BotRepository, insert_once, upsert
 from exporter.storage.schema import BOT_EVENTS, LOBBIES, RACES
-from exporter.storage.trouble import StorageTrouble, TroubleKind, explained
+from exporter.storage.trouble import StorageTrouble, explained
 
 # Any number that only we use: held by the one process that writes to a PostgreSQL database.
 _OWNER_LOCK: Final = 0x626F745F6F776E72
-KNOWN_LOBBIES: Final = 10_000
 _PRUNE_AT_ONCE: Final = 2_000
 _FIELDS: Final = tuple(field.name for field in fields(HistoryItem))
 
@@ -47,10 +47,9 @@ class DatabaseInUse(StorageTrouble):
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What earlier runs left: the bots, the newest lobbies, the last id, and orders whose end nobody knows."""
+    """What earlier runs left: the bots, the last id, and orders whose end nobody knows."""
 
     bots: dict[str, StoredBot]
-    lobbies: frozenset[str]
     last_id: int
     doubted: tuple[OrderRow, ...]
     migrated_from: str | None
@@ -79,17 +78,24 @@ class Database:
         with self._transaction(durable=True) as connection:
             before, revision = upgrade(connection, self.shown)
             bots = BotRepository(connection).get_known_bots()
-            newest = select(LOBBIES.c.lobby_id).order_by(LOBBIES.c.updated_at.desc()).limit(KNOWN_LOBBIES)
-            lobbies = connection.execute(newest).scalars()
             last_id = connection.execute(select(func.max(BOT_EVENTS.c.id))).scalar() or 0
             return Opened(
                 bots={bot.name: bot for bot in bots},
-                lobbies=frozenset(lobbies),
                 last_id=last_id,
                 doubted=tuple(doubt_unfinished(connection)),
                 migrated_from=before,
                 revision=revision,
             )
+
+    def look(self) -> tuple[str | None, str]:
+        """Return the revision of the schema that the database has (None: it is empty) and the one it should have.
+
+        Changes nothing. Raises NewerSchema besides.
+        """
+        if self._where.path is not None and not self._where.path.exists():
+            return None, newest_revision()
+        with explained(self.shown), self._engine.connect() as connection:
+            return revisions(connection, self.shown)
 
     def write(self, batch: Batch) -> None:
         """Write a batch in one transaction; one that was written before changes nothing."""

@@ -14,8 +14,8 @@ from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool, QueuePool
 
-from exporter.errors import StartError
-from exporter.storage.trouble import StorageTrouble, TroubleKind, trouble
+from exporter.errors import StartError, TroubleKind
+from exporter.storage.trouble import StorageTrouble, trouble
 
 DEFAULT_FILE: Final = "history.sqlite3"
 _LOCK_WAIT_S: Final = 2.0

@@ -41,9 +41,7 @@ def upgrade(connection: Connection, shown: str) -> tuple[str | None, str]:
 
 def revisions(connection: Connection, shown: str) -> tuple[str | None, str]:
     """Return the revision that the database has (None: empty) and the one it should have. Raises NewerSchema."""
-    scripts = ScriptDirectory.from_config(_config())
-    newest = scripts.get_current_head()
-    assert newest is not None  # noqa: S101  (there is a first migration)
+    scripts, newest = ScriptDirectory.from_config(_config()), newest_revision()
     found = MigrationContext.configure(connection).get_current_heads()
     known = {each.revision for each in scripts.walk_revisions()}
     unknown = [each for each in found if each not in known]
@@ -54,6 +52,13 @@ def revisions(connection: Connection, shown: str) -> tuple[str | None, str]:
         )
         raise NewerSchema(message)
     return (found[0] if found else None), newest
+
+
+def newest_revision() -> str:
+    """Return the revision that this version works with."""
+    newest = ScriptDirectory.from_config(_config()).get_current_head()
+    assert newest is not None  # noqa: S101  (there is a first migration)
+    return newest
 
 
 def _config() -> Config:

@@ -14,6 +14,7 @@ from exporter.storage.schema import BOT_EVENTS
 from exporter.storage.trouble import StorageTrouble, explained
 
 _AT_ONCE: Final = 2
+_SET_BACK_S: Final = 86400.0
 _FIELDS: Final = tuple(field.name for field in fields(HistoryItem))
 _EVENTS: Final = BOT_EVENTS.c
 
@@ -70,7 +71,8 @@ def statement(query: HistoryQuery) -> Select[Any]:
         # An id is never smaller than its time in microseconds, so this bounds the search by the key.
         asked = asked.where(_EVENTS.at >= query.since, _EVENTS.id >= int(query.since * 1e6))
     if query.until is not None:
-        asked = asked.where(_EVENTS.at <= query.until)
+        # It is larger only where the clock was set back: by up to a day, such items are found too.
+        asked = asked.where(_EVENTS.at <= query.until, _EVENTS.id <= int((query.until + _SET_BACK_S) * 1e6))
     return asked
 
 

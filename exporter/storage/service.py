@@ -15,14 +15,14 @@ from exporter.model.history import HistoryItem, HistoryPage, HistoryQuery
 from exporter.model.status import BotRecord, Recalled
 from exporter.stats import StorageStats
 from exporter.storage.backlog import CAPACITY, Backlog, PendingBot
-from exporter.storage.database import KNOWN_LOBBIES, Database, DatabaseInUse, Opened
+from exporter.storage.database import Database, DatabaseInUse, Opened
 from exporter.storage.ended import lobby_row, race_row
 from exporter.storage.engine import Target
 from exporter.storage.history import items
 from exporter.storage.orders import Orders, doubt_item
 from exporter.storage.pages import HistoryPages
 from exporter.storage.recent import Recent
-from exporter.storage.remembered import Standing, StoredBot
+from exporter.storage.remembered import Standing, StoredBot, bot_row, stored_bot
 from exporter.storage.trouble import StorageTrouble
 from exporter.storage.writer import Limits, Writer
 from exporter.timing import Clock
@@ -74,7 +74,6 @@ class Storage:
         self._standing: dict[str, Standing] = {}
         self._stored: dict[str, StoredBot] = {}
         self._created: dict[str, int] = {}
-        self._lobbies: dict[str, str | None] = {}  # counted already, by which bot of this run
         self._late: asyncio.Future[dict[str, Recalled]] = asyncio.get_running_loop().create_future()
 
     # --- the life of it ---
@@ -110,13 +109,19 @@ class Storage:
 
     # --- what is remembered ---
 
-    def recall(self, name: str, configured_active: bool) -> Recalled:
-        """Return what is known of a bot that enters the fleet, and note what the configuration says of it."""
+    def recall(self, name: str, configured_active: bool, subject: str) -> Recalled:
+        """Return what is known of a bot, and note what the configuration says of it now.
+
+        What was known of another account or category under the same name is of no use.
+        """
         known = self._standing.get(name)
         standing = known.under(configured_active) if known is not None else Standing(configured_active)
         self._standing[name] = standing
+        if standing != known and (record := self._records.get(name)) is not None:
+            self._put_bot(record, standing)
+            self._writer.wake()
         stored = self._stored.get(name)
-        return Recalled(standing.active, stored.memory if stored is not None else None)
+        return Recalled(standing.active, stored.memory if stored is not None and stored.subject == subject else None)
 
     async def recalled_late(self) -> dict[str, Recalled]:
         """Wait for a database that was not there at the start, and return what it knows of bots that run by then."""
@@ -162,7 +167,7 @@ class Storage:
             self._keep(item)
         if isinstance(change.event, ev.BotRemoved) and change.kind == "bot":
             self._recent.forget(change.name)
-            self._records.pop(change.name, None)
+            self._forget(change.name, change.event.at)
         self._writer.wake()
 
     def _on_bot(self, change: ev.BotChange) -> None:
@@ -171,6 +176,8 @@ class Storage:
         standing = self._standing.setdefault(name, Standing(record.is_active))
         if isinstance(change.event, ev.BotStarted | ev.BotStopped):
             standing = self._standing[name] = standing.order(isinstance(change.event, ev.BotStarted))
+        elif isinstance(change.event, ev.LobbyCreated):
+            self._created[name] = self._created.get(name, 0) + 1
         self._records[name] = record
         removed_at = change.event.at if change.after is None else None
         self._put_bot(record, standing, removed_at)
@@ -178,19 +185,16 @@ class Storage:
     def _put_bot(self, record: BotRecord, standing: Standing, removed_at: float | None = None) -> None:
         self._backlog.put_bot(PendingBot(record, standing, self._created.get(record.name, 0), removed_at))
 
+    def _forget(self, name: str, at: float) -> None:
+        """A bot left the fleet: what is known of it is for the day on which it comes back."""
+        record = self._records.pop(name, None)
+        if record is not None:
+            row = bot_row(record, self._standing[name], self._created.get(name, 0), at)
+            self._stored[name] = stored_bot(row)
+
     def _on_lobby(self, change: ev.LobbyChange) -> None:
-        if (row := lobby_row(change.before, change.after, change.event.at)) is None:
-            return
-        self._backlog.put_lobby(row)
-        lobby_id, bot = row["lobby_id"], row["bot"]
-        if lobby_id in self._lobbies:
-            return
-        self._lobbies[lobby_id] = bot
-        if len(self._lobbies) > KNOWN_LOBBIES:
-            del self._lobbies[next(iter(self._lobbies))]
-        self._created[bot] = self._created.get(bot, 0) + 1
-        if (record := self._records.get(bot)) is not None:
-            self._put_bot(record, self._standing[bot])
+        if (row := lobby_row(change.before, change.after, change.event.at)) is not None:
+            self._backlog.put_lobby(row)
 
     def _keep(self, item: HistoryItem) -> None:
         numbered = self._backlog.number(item)
@@ -204,15 +208,10 @@ class Storage:
     def _opened(self, left: Opened) -> None:
         """Take over what earlier runs left, before the first batch is written."""
         self._backlog.begin_after(left.last_id)
-        for lobby_id in left.lobbies:
-            counted_by = self._lobbies.get(lobby_id)
-            if counted_by is not None:
-                self._created[counted_by] -= 1  # it was created before: this run only found it
-            self._lobbies[lobby_id] = None
         for name, stored in left.bots.items():
             self._created[name] = self._created.get(name, 0) + stored.lobbies_created
-        late = {name: self._merge(left.bots[name]) for name in left.bots if name in self._records}
-        self._stored = left.bots
+        late = {name: self._merge(stored) for name, stored in left.bots.items() if name in self._records}
+        self._stored = left.bots | self._stored
         for name, stored in left.bots.items():
             self._standing.setdefault(name, stored.standing)
         for name, record in self._records.items():
@@ -230,7 +229,8 @@ class Storage:
         own = self._standing[stored.name]
         if own.ordered is None:
             own = self._standing[stored.name] = stored.standing.under(own.configured)
-        return Recalled(own.active, stored.memory)
+        same = self._records[stored.name].subject == stored.subject
+        return Recalled(own.active, stored.memory if same else None)
 
 
 @asynccontextmanager

@@ -3,25 +3,13 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from typing import Final
 
 import psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from exporter.errors import ExporterError
-
-
-class TroubleKind(StrEnum):
-    """The kinds of trouble, as the metrics count them."""
-
-    AWAY = "away"
-    FULL = "full"
-    LOCKED = "locked"
-    DAMAGED = "damaged"
-    REFUSED = "refused"
-    OTHER = "other"
+from exporter.errors import ExporterError, TroubleKind
 
 
 class StorageTrouble(ExporterError):

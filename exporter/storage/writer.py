@@ -17,7 +17,7 @@ from typing import Final, NoReturn, TypeVar
 import structlog
 
 from exporter.stats import StorageStats
-from exporter.storage.backlog import Backlog, Batch
+from exporter.storage.backlog import MOST_ITEMS, Backlog, Batch
 from exporter.storage.database import Database, Opened
 from exporter.storage.trouble import StorageTrouble
 from exporter.timing import Backoff, Clock
@@ -144,15 +144,17 @@ class Writer:
         await self._write_batch()
 
     async def _flush(self) -> None:
+        """Write what waits; what comes meanwhile is for the next time, or small batches would follow each other."""
         self._wanted.clear()
-        while self._backlog:
-            await self._write_batch()
+        while await self._write_batch():
+            pass
 
-    async def _write_batch(self) -> None:
+    async def _write_batch(self) -> bool:
+        """Write one batch; returns whether it was a full one, after which there may be more."""
         async with self._turn:  # a batch that comes back must not meet a later one that is written already
             batch = self._backlog.take()
             if not batch:
-                return
+                return False
             try:
                 await self._guarded(lambda: self._database.write(batch))
             except (StorageTrouble, asyncio.CancelledError):
@@ -165,6 +167,7 @@ class Writer:
             else:
                 self._on_written(batch)
                 self._succeeded()
+            return len(batch.items) == MOST_ITEMS
 
     async def _prune(self) -> None:
         if self._clock.monotonic() < self._prune_at:

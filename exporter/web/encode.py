@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from exporter.model.history import HistoryItem, HistoryPage
 from exporter.model.states import BotStatus, PlatformTraits
 from exporter.model.status import BotRecord, Entrant, LobbyPlayer, LobbyRecord, Maintenance, RaceRecord
 from exporter.process import ProcessState
@@ -153,6 +154,26 @@ def _entrant(entrant: Entrant) -> Json:
         "status": str(entrant.status),
         "place": entrant.place,
         "finish_time_seconds": entrant.finish_time_s,
+    }
+
+
+def history(page: HistoryPage) -> Json:
+    """Return a page of history; `next` is the cursor of the page after."""
+    return {"items": [_happened(item) for item in page.items], "next": _identifier(page.next)}
+
+
+def _happened(item: HistoryItem) -> Json:
+    return {
+        "id": str(item.id),
+        "time": timestamp(item.at),
+        "kind": str(item.kind),
+        "bot": item.bot,
+        "platform": item.platform,
+        "before": item.before,
+        "after": item.after,
+        "reason": item.reason,
+        "message": item.message,
+        "actor": item.actor,
     }
 
 

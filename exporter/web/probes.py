@@ -9,6 +9,7 @@ from aiohttp import web
 
 from exporter.model.status import BotRecord
 from exporter.process import ProcessState
+from exporter.stats import StorageStats
 from exporter.store import StatusStore
 from exporter.timing import Clock
 from exporter.web.answers import json_answer, text_answer
@@ -42,10 +43,19 @@ def fleet_verdict(bots: Iterable[BotRecord], now: float) -> Verdict:
     return Verdict.DOWN if all_long else Verdict.DEGRADED
 
 
+def storage_verdicts(storage: StorageStats) -> dict[str, Verdict]:
+    """Judge the database (down: it could not even be opened) and the history that is written to it."""
+    return {
+        "storage": Verdict.OK if storage.up else Verdict.DEGRADED if storage.opened else Verdict.DOWN,
+        "history": Verdict.OK if storage.up else Verdict.DEGRADED,
+    }
+
+
 class Probes:
     """The handlers for load balancers, container runtimes and uptime monitors."""
 
-    def __init__(self, store: StatusStore, process: ProcessState, clock: Clock) -> None:
+    def __init__(self, store: StatusStore, process: ProcessState, clock: Clock, storage: StorageStats) -> None:
+        self._storage = storage
         self._store = store
         self._process = process
         self._clock = clock
@@ -57,7 +67,10 @@ class Probes:
         verdict = fleet_verdict(bots, now)
         if self._process.draining or not self._process.config_ok:
             verdict = max(verdict, Verdict.DEGRADED)
-        components = {name: fleet_verdict(group, now).word for name, group in groupby(bots, attrgetter("platform"))}
+        kept = storage_verdicts(self._storage)
+        verdict = max(verdict, *kept.values())
+        components = {name: each.word for name, each in kept.items()}
+        components |= {name: fleet_verdict(group, now).word for name, group in groupby(bots, attrgetter("platform"))}
         answer = {
             "status": verdict.word,
             "version": self._process.version,
@@ -71,9 +84,11 @@ class Probes:
         return text_answer("bot-exporter is Healthy.\n")
 
     async def ready(self, _: web.Request) -> web.Response:
-        """Tell whether work may be sent here: started, not stopping, not draining."""
+        """Tell whether work may be sent here: started, not stopping, not draining, able to write."""
         if self._process.draining:
             return text_answer("bot-exporter is draining and takes no new work.\n", 503)
         if not self._process.ready:
             return text_answer("bot-exporter is starting or stopping.\n", 503)
+        if not self._storage.up:
+            return text_answer("bot-exporter cannot write to its database now and takes no new work.\n", 503)
         return text_answer("bot-exporter is Ready.\n")

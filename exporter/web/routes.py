@@ -6,6 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
+from exporter.web.history import HistoryRoutes
 from exporter.web.keys import Access
 from exporter.web.page import LandingPage
 from exporter.web.probes import Probes
@@ -39,6 +40,7 @@ def route_table(
     landing: LandingPage,
     scrape: Scrape,
     status: StatusPages,
+    history: HistoryRoutes,
     probes: Probes,
     reload: ReloadPage,
 ) -> tuple[Route, ...]:
@@ -51,6 +53,8 @@ def route_table(
         Route("GET", "/status/system", status.system, Access.READ),
         Route("GET", "/status/bots", status.bots, Access.READ),
         Route("GET", "/status/bots/{name}", status.bot, Access.READ),
+        Route("GET", "/status/bots/{name}/history", history.bot, Access.READ),
+        Route("GET", "/status/history", history.everything, Access.READ),
         Route("GET", "/status/lobbies", status.lobbies, Access.READ),
         Route("GET", "/status/lobbies/{lobby_id}", status.lobby, Access.READ),
         Route("GET", "/status/races", status.races, Access.READ),

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from exporter.model.states import PlatformTraits
 from exporter.process import ProcessState
-from exporter.stats import HttpStats, LogonStats
+from exporter.stats import HttpStats, LogonStats, StorageStats
 from exporter.store import StatusStore
 from exporter.timing import Clock
 from exporter.web.acceptor import Acceptor, shown
@@ -17,6 +17,7 @@ from exporter.web.clients import Clients
 from exporter.web.connection import Connection
 from exporter.web.failures import Failures
 from exporter.web.headers import AnswerHeaders
+from exporter.web.history import HistoryRoutes, HistorySource
 from exporter.web.keys import AccessRules, Gate
 from exporter.web.listeners import Listeners
 from exporter.web.live import LiveWebConfig
@@ -52,6 +53,8 @@ class WebServer:
         stats: HttpStats,
         clock: Clock,
         reload: Reload,
+        storage: StorageStats,
+        history: HistorySource,
         lobbies_created: Callable[[], int] = lambda: 0,
         logons: Callable[[], LogonStats | None] = lambda: None,
     ) -> None:
@@ -75,7 +78,8 @@ class WebServer:
             landing=LandingPage(settings, process.version),
             scrape=Scrape(metrics),
             status=StatusPages(store, process, traits, clock, lobbies_created=lobbies_created, logons=logons),
-            probes=Probes(store, process, clock),
+            history=HistoryRoutes(store, traits, history),
+            probes=Probes(store, process, clock, storage),
             reload=ReloadPage(reload),
         )
         self._by_handle: dict[web.AbstractRoute, Route] = {}

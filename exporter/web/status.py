@@ -21,6 +21,12 @@ _WORD: Mapping[str, Callable[[BotRecord], str]] = {
 }
 
 
+def find_bot(store: StatusStore, name: str) -> BotRecord | None:
+    """Return the bot of that name, or with that Steam username."""
+    users = (each for each in store.bots.values() if each.traits.subject == "username")
+    return store.bots.get(name) or next((each for each in users if each.subject == name), None)
+
+
 class StatusPages:
     """The handlers of /status and below.
 
@@ -73,7 +79,7 @@ class StatusPages:
     async def bot(self, request: web.Request) -> web.Response:
         """Return one bot, by its name or its Steam username."""
         name = request.match_info["name"]
-        record = self._store.bots.get(name) or next((each for each in self._users() if each.subject == name), None)
+        record = find_bot(self._store, name)
         if record is None:
             raise HttpProblem(404, f"there is no bot with the name or username {name!r}: /status/bots lists them")
         return json_answer(encode.bot(record, draining=self._process.draining))
@@ -124,9 +130,6 @@ class StatusPages:
 
     def _races(self) -> list[Any]:
         return [encode.race(record) for record in self._store.races.values()]
-
-    def _users(self) -> Iterable[BotRecord]:
-        return (each for each in self._store.bots.values() if each.traits.subject == "username")
 
     def _filters(self, request: web.Request) -> dict[str, set[str]]:
         """Return the allowed words of each filter that is set; an empty value filters nothing."""

@@ -34,8 +34,10 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 DECISIONS = sorted((ROOT / "docs" / "adr").glob("*.md"))
 PACKAGE = ROOT / "exporter"
 
-# Keys of /status that begin like a metric.
-NO_METRICS = frozenset({"bot_lost", "bot_state_summary", "bot_status_summary", "bot_team", "bot_username"})
+# Keys and words of /status, and a table, that begin like a metric.
+NO_METRICS = frozenset(
+    {"bot_events", "bot_lost", "bot_state_summary", "bot_status_summary", "bot_team", "bot_username"}
+)
 
 _FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _SHARED_SECRET = base64.b64encode(bytes(20)).decode()

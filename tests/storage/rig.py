@@ -46,7 +46,7 @@ class Rig:
     def add(self, *names: str, active: bool = True, at: float = AT) -> None:
         """Have bots enter the fleet, as the supervisor does it."""
         for name in names:
-            known = self.storage.recall(name, active)
+            known = self.storage.recall(name, active, f"{name}-category")
             self.store.apply(ev.BotAdded(name, at, TRAITS, f"{name}-category", known.active, known.memory))
 
     def connect(self, name: str, at: float = AT) -> None:
@@ -93,7 +93,7 @@ async def running(
     finally:
         writing.cancel()
         await asyncio.wait({writing})
-        await storage.stop()
+        await storage.stop(30.0)  # on a busy machine, too, everything must be written
 
 
 def lobby(

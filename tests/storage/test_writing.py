@@ -106,6 +106,31 @@ async def test_an_order_wins_until_the_opposite_or_another_configuration(where: 
         assert rig.store.bots["alpha"].is_active
 
 
+async def test_a_key_that_changes_and_changes_back_ends_an_order(where: Target) -> None:
+    async with running(where) as rig:
+        rig.add("alpha")
+        rig.store.apply(ev.BotStopped("alpha", AT))
+        await rig.written()
+        rig.storage.recall("alpha", False, "alpha-category")  # a reload that leaves the bot as it is: switched off
+    async with running(where) as rig:
+        rig.add("alpha")
+        assert rig.store.bots["alpha"].is_active
+
+
+async def test_a_bot_that_stands_for_something_else_is_not_told_of_its_namesake(where: Target) -> None:
+    async with running(where) as rig:
+        rig.add("alpha", "beta")
+        rig.connect("alpha", AT + 5)
+        rig.store.apply(ev.BotRemoved("alpha", AT + 6))
+        assert rig.storage.recall("alpha", True, "alpha-category").memory is not None  # it left and came back
+        assert rig.storage.recall("alpha", True, "another-category").memory is None
+    async with running(where) as rig:
+        known = rig.storage.recall("alpha", True, "alpha-category").memory
+        assert known is not None
+        assert known.last_connected_at == AT + 5
+        assert rig.storage.recall("alpha", True, "another-category").memory is None
+
+
 async def test_finished_lobbies_and_races_are_kept_with_their_outcome(where: Target) -> None:
     async with running(where) as rig:
         rig.add("alpha")
@@ -113,7 +138,7 @@ async def test_finished_lobbies_and_races_are_kept_with_their_outcome(where: Tar
         rig.store.apply(ev.LobbyForgotten("alpha", AT, "alpha"))
         for state, players, at in (("waiting", 1, 1), ("in_game", 10, 60), ("finished", 2, 1860)):
             rig.store.apply(ev.LobbyUpdated("alpha", AT + at, lobby(LobbyState(state), players=players, at=AT + at)))
-        await rig.written()
+        rig.store.apply(ev.LobbyCreated("alpha", AT, 2**64 - 5, 0.5))
         assert rig.storage.lobbies_created == 1
         view = race_view()
         rig.store.apply(ev.RaceUpdated("alpha", AT, view))
@@ -139,9 +164,13 @@ async def test_finished_lobbies_and_races_are_kept_with_their_outcome(where: Tar
     assert ("race", "finished", "finished") in told
     async with running(where) as rig:
         assert rig.storage.lobbies_created == 1
-        rig.add("alpha")  # the bot finds itself in the lobby that it left: no new one
+        rig.add("alpha")  # the bot finds itself in a lobby: no new one
         rig.store.apply(ev.LobbyUpdated("alpha", AT + 2000, lobby(at=AT + 2000)))
         assert rig.storage.lobbies_created == 1
+        rig.store.apply(ev.LobbyCreated("alpha", AT + 2001, 5, 0.5))
+        assert rig.storage.lobbies_created == 2
+    async with running(where) as rig:
+        assert rig.storage.lobbies_created == 2
 
 
 async def test_a_lobby_that_is_lost_sight_of_ends(where: Target) -> None:
@@ -241,7 +270,7 @@ async def fill(rig: Rig, count: int) -> None:
         HistoryQuery(platforms=frozenset({"racetime"})),
         HistoryQuery(since=AT + 390),
     ],
-    ids=str,
+    ids=("all", "a bot", "bots and kinds", "a kind", "a while", "nothing", "since"),
 )
 async def test_pages_hold_everything_once_and_newest_first(where: Target, asked: HistoryQuery) -> None:
     async with running(where) as rig:
@@ -310,10 +339,8 @@ async def test_retention_of_lobbies_races_and_orders(where: Target) -> None:
             at = now - number * 86400
             rig.store.apply(ev.LobbyUpdated("alpha", at, lobby(LobbyState.FINISHED, lobby_id=100 + number, at=at)))
             rig.store.apply(ev.RaceUpdated("alpha", at, race_view(f"race-{number}", RaceState.FINISHED)))
-        assert rig.storage.lobbies_created == 10
     async with running(where, limits=Limits(age_s=4.5 * 86400, rows=3)) as rig:
         # 3 of 10 of both stay, and 3 of the 21 items: one for each lobby and race, and one for the bot.
         await eventually(lambda: rig.stats.deleted >= 7 + 7 + 18)
-        assert rig.storage.lobbies_created == 10
     assert sorted(str(row["lobby_id"]) for row in rows(where, LOBBIES)) == ["100", "101", "102"]
     assert sorted(str(row["slug"]) for row in rows(where, RACES)) == ["race-0", "race-1", "race-2"]

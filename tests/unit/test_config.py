@@ -12,6 +12,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from exporter.cli import parse_flags
 from exporter.config import BotEntry, Config, load, secret_option
 from exporter.errors import ConfigError, Problem
 from exporter.secrets import Secret, SecretError, SecretSource, read_secret_file
@@ -69,6 +70,8 @@ def test_every_key_has_its_effect() -> None:
     assert config.web.open_reads
     assert config.web.metrics_key
     assert list(map(str, config.web.trusted_proxies)) == ["127.0.0.1/32", "fd00::/8"]
+    assert config.storage.url == Secret(f"sqlite:///{path.parent / 'kept' / 'history.sqlite3'}")
+    assert (config.storage.retention.age_s, config.storage.retention.rows) == (30 * 86400, 5000)
     assert config.steam.logon_interval_s == 0.5
     assert config.steam.cm_list == (
         "wss://cm.example:27018/cmsocket/",
@@ -95,6 +98,29 @@ def test_defaults() -> None:
     assert config.racetime.url == "https://racetime.gg"
     assert config.racetime.poll_interval_s == 30.0
     assert config.web.keys == ()
+    assert config.storage.url is None
+    assert (config.storage.retention.age_s, config.storage.retention.rows) == (90 * 86400, 1_000_000)
+
+
+def test_the_password_of_the_database_is_never_shown(tmp_path: Path) -> None:
+    config = load(write(tmp_path, "storage: {url: 'postgresql://me:hunter2@db.example:5433/bots'}"))
+    assert config.storage.url == Secret("postgresql://me:hunter2@db.example:5433/bots")
+    assert "hunter2" not in f"{config!r} {config.storage} {config.storage.model_dump()}"
+
+
+@pytest.mark.parametrize("url", ["postgresql://me:hunter2@h/db", "postgresql://h/db?user=me&password=hunter2"])
+def test_a_command_line_holds_no_password(url: str) -> None:
+    with pytest.raises(ConfigError, match=r"--storage\.url: must not hold a password.*storage\.url") as caught:
+        parse_flags([f"--storage.url={url}"])
+    assert "hunter2" not in str(caught.value)
+
+
+def test_the_flag_names_a_database() -> None:
+    assert parse_flags(["--storage.url=postgresql://me@h/db"]).storage_url == "postgresql://me@h/db"
+    assert parse_flags(["--storage.url=sqlite:///x.db"]).storage_url == f"sqlite:///{Path.cwd() / 'x.db'}"
+    assert parse_flags([]).storage_url is None
+    with pytest.raises(ConfigError, match=r"--storage\.url: must be sqlite:///FILE"):
+        parse_flags(["--storage.url=history.sqlite3"])
 
 
 def test_shipped_file_runs_the_demo_bots() -> None:
@@ -118,9 +144,9 @@ def test_shipped_file_runs_the_demo_bots() -> None:
 
 def test_entry_points_at_the_line_of_a_key() -> None:
     first = load(DATA / "good" / "all_keys.yaml").bots[0]
-    assert str(first.problem("goal.name", "no")).endswith("all_keys.yaml:25: bots[0].goal.name: no")
-    assert first.problem("goal.custom", "no").line == 24
-    assert first.problem("client_id", "no").line == 20
+    assert str(first.problem("goal.name", "no")).endswith("all_keys.yaml:28: bots[0].goal.name: no")
+    assert first.problem("goal.custom", "no").line == 27
+    assert first.problem("client_id", "no").line == 23
     assert first.problem("", "no").key == "bots[0]"
 
 

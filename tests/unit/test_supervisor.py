@@ -10,6 +10,7 @@ import pytest
 from exporter.errors import OrderRefused
 from exporter.model import events as ev
 from exporter.model.states import BotStatus, DisconnectReason
+from exporter.model.status import BotMemory, Recalled
 from exporter.platforms.base import BotContext
 from exporter.runner import RetryPolicy
 from exporter.store import StatusStore
@@ -246,4 +247,36 @@ async def test_a_bot_can_be_started_later_so_that_a_fleet_does_not_start_at_once
     assert store.bots["late"].status is BotStatus.UNKNOWN
     await clock.advance(0.2)
     assert store.bots["late"].healthy
+    await supervisor.shutdown()
+
+
+async def test_what_is_remembered_of_a_bot_decides_whether_it_runs(store: StatusStore) -> None:
+    asked: list[tuple[str, bool]] = []
+
+    def recall(name: str, configured: bool, subject: str) -> Recalled:
+        assert subject == name
+        asked.append((name, configured))
+        return Recalled(not configured, BotMemory(BotStatus.CONNECTED, last_connected_at=7.0))
+
+    supervisor = Supervisor(
+        store,
+        {"testing": EagerService()},
+        clock=ManualClock(),
+        rng=random.Random(3),
+        policy=RetryPolicy(),
+        hide=lambda _: None,
+        draining=lambda: False,
+        recall=recall,
+    )
+    await supervisor.add(BotSpec("alpha", TRAITS, Options("alpha"), active=True))
+    await supervisor.add(BotSpec("beta", TRAITS, Options("beta"), active=False))
+    await ManualClock().settle()
+    alpha, beta = store.bots["alpha"], store.bots["beta"]
+    assert asked == [("alpha", True), ("beta", False)]
+    assert (alpha.status, alpha.is_active, alpha.last_connected_at) == (BotStatus.DISCONNECTED, False, 7.0)
+    assert (beta.status, beta.is_active) == (BotStatus.CONNECTED, True)
+    await supervisor.change(BotSpec("beta", TRAITS, Options("beta"), active=True))
+    assert asked[2:] == [("beta", True)]  # what the configuration says now
+    await supervisor.change(BotSpec("beta", TRAITS, Options("beta"), active=True))
+    assert len(asked) == 3
     await supervisor.shutdown()

@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from exporter.errors import AuthReason, FailureReason
+from exporter.errors import AuthReason, FailureReason, OrderError
 from exporter.model import events as ev
+from exporter.model.history import HistoryPage, HistoryQuery
 from exporter.model.states import DisconnectReason, EntrantStatus, LobbyState, PlatformTraits, RaceState
 from exporter.model.status import Entrant, LobbyPlayer, LobbyRecord, RaceView
 from exporter.process import ProcessState
 from exporter.reconcile import Plan
 from exporter.reload import Reloaded
-from exporter.stats import HttpStats, LogonStats
+from exporter.stats import HttpStats, LogonStats, StorageStats
 from exporter.store import StatusStore
 from exporter.web.keys import AccessKey
 from exporter.web.server import WebServer
@@ -137,6 +138,10 @@ class Fleet:
         self.stats = HttpStats()
         self.logons: LogonStats | None = None
         self.reloaded: Reloaded | Exception = Reloaded(Plan(), ())
+        self.storage = StorageStats()
+        self.storage.opened = self.storage.up = True
+        self.asked: list[HistoryQuery] = []
+        self.past: HistoryPage | OrderError = HistoryPage((), None)
         self.server = WebServer(
             settings or WebSettings(listen=(("127.0.0.1", 0),)),
             store=self.store,
@@ -146,6 +151,8 @@ class Fleet:
             stats=self.stats,
             clock=self.clock,
             reload=self.reload,
+            storage=self.storage,
+            history=self.page,
             lobbies_created=lambda: 15,
             logons=lambda: self.logons,
         )
@@ -156,6 +163,13 @@ class Fleet:
         if isinstance(self.reloaded, Exception):
             raise self.reloaded
         return self.reloaded
+
+    async def page(self, query: HistoryQuery) -> HistoryPage:
+        """Answer for the storage, with whatever `past` is."""
+        self.asked.append(query)
+        if isinstance(self.past, OrderError):
+            raise self.past
+        return self.past
 
     async def __aenter__(self) -> "Fleet":
         try:

@@ -20,7 +20,8 @@ async def health(fleet: Fleet) -> tuple[int, str, Any]:
     answer = await fleet.call("/health")
     body = await answer.json()
     assert set(body) == {"status", "version", "time", "components"}
-    return answer.status, body["status"], body["components"]
+    components = {name: word for name, word in body["components"].items() if name not in ("storage", "history")}
+    return answer.status, body["status"], components
 
 
 async def test_health_of_an_empty_fleet() -> None:
@@ -62,6 +63,24 @@ async def test_stopped_bots_and_bots_in_maintenance_do_not_count() -> None:
         fleet.store.apply(ev.MaintenanceBegan("mended", NOW, Maintenance(None, "new disk", "boss")))
         await fleet.clock.advance(3600)
         assert await health(fleet) == (200, "ok", {"racetime": "ok"})
+
+
+async def test_the_database_shows_in_health_and_readiness() -> None:
+    async def told(fleet: Fleet) -> tuple[int, str, str, str, int]:
+        answer = await fleet.call("/health")
+        body = await answer.json()
+        ready = await fleet.call("/-/ready")
+        kept = body["components"]
+        return answer.status, body["status"], kept["storage"], kept["history"], ready.status
+
+    async with Fleet() as fleet:
+        assert await told(fleet) == (200, "ok", "ok", "ok", 200)
+        fleet.storage.up = False
+        assert await told(fleet) == (200, "degraded", "degraded", "degraded", 503)
+        assert "database" in await (await fleet.call("/-/ready")).text()
+        fleet.storage.opened = False
+        assert await told(fleet) == (503, "down", "down", "degraded", 503)
+        assert (await fleet.call("/-/healthy")).status == 200
 
 
 async def test_draining_and_a_failed_reload_degrade() -> None:

@@ -19,7 +19,7 @@ from exporter.model.states import (
     RaceState,
     lobby_expects,
 )
-from exporter.model.status import BotRecord, Entrant, LobbyRecord, Maintenance, RaceRecord
+from exporter.model.status import BotMemory, BotRecord, Entrant, LobbyRecord, Maintenance, RaceRecord
 from tests.fleet import TRAITS, added, race_view
 
 BOT = "alpha"
@@ -161,6 +161,23 @@ class TestOtherFacts:
     def test_a_removed_bot_is_gone_and_late_reports_change_nothing(self) -> None:
         assert reduce_bot(after(added()), ev.BotRemoved(BOT, 2)) is None
         assert reduce_bot(None, ev.HealthProved(BOT, 3, 90)) is None
+
+    def test_what_an_earlier_run_knew_is_shown_and_never_believed(self) -> None:
+        note = Maintenance(None, "new disk", "ann")
+        memory = BotMemory(BotStatus.CONNECTED, note, 3.0, 4.0, 5.0, "old trouble", "timeout", 2.0)
+        record = after(replace(added(at=10.0), memory=memory))
+        assert (record.status, record.connected_since, record.ready) == (BotStatus.UNKNOWN, None, False)
+        assert (record.last_connected_at, record.last_status_check_at, record.last_activity) == (3.0, 4.0, 5.0)
+        assert (record.last_error, record.last_error_time, record.maintenance) == ("old trouble", 2.0, note)
+
+    def test_what_comes_late_does_not_replace_what_is_known_by_now(self) -> None:
+        memory = BotMemory(BotStatus.AUTH_FAILED, Maintenance(9.0, "over", None), 3.0, 4.0, None, "old", "timeout", 2.0)
+        record = after(*connected(10.0), ev.BotRecalled(BOT, 11.0, memory))
+        assert (record.status, record.last_connected_at, record.last_error) == (BotStatus.CONNECTED, 10.0, "old")
+        assert record.maintenance is None
+        failing = after(added(), failed(10.0), ev.BotRecalled(BOT, 11.0, memory))
+        assert (failing.last_error, failing.last_connected_at) == ("nobody listens", 3.0)
+        assert failing.status is BotStatus.CONNECTION_ERROR
 
     def test_races_of_a_bot(self) -> None:
         record = after(

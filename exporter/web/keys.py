@@ -143,8 +143,8 @@ class Gate:
             if access is Access.ADMIN and key.role is not Role.ADMIN:
                 raise HttpProblem(403, f"the key {key.name} has the role read, this needs the role admin")
             return key
-        login = _login(headers) if self._basic else None
-        if login is not None and access is not Access.ADMIN and await self._is_user(login, client):
+        login = _login(headers) if self._basic and access is not Access.ADMIN else None
+        if login is not None and await self._is_user(login, client):
             return None
         if offered is not None or login is not None:
             self._limit(client)

@@ -126,7 +126,8 @@ async def test_a_body_that_is_announced_as_large_is_not_waited_for(server: TestS
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for(server: TestServer) -> None:
-    answer = await post(server, b"Content-Length: 10\r\n", b'{"a"')
+    async with asyncio.timeout(4):  # far more than the limit of the fixture, far less than that of the server
+        answer = await post(server, b"Content-Length: 10\r\n", b'{"a"')
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b"the body did not come within 0.05 seconds" in answer
 

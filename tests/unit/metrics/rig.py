@@ -199,4 +199,5 @@ def rich_fleet() -> Rig:
     rig.logons = LogonStats()
     rig.logons.queue_length, rig.logons.cooldown_until = 3, 1500.0
     rig.process.config_loaded_at = 2.0
+    rig.process.web_config_ok = True
     return rig

@@ -76,6 +76,7 @@ async def test_one_bot_is_enough_to_show_every_family() -> None:
         "bot_next_retry_timestamp_seconds",
         "bot_protocol_errors",
         "bot_exporter_config_last_reload_success_timestamp_seconds",
+        "bot_exporter_web_config_reload_successful",
         "bot_exporter_http_requests",
         "bot_exporter_http_request_duration_seconds",
         "bot_steam_logon_queue_length",

@@ -98,6 +98,8 @@ async def test_a_user_gives_no_orders(passwords: Passwords) -> None:
     refused = await refusal(door, Access.ADMIN, login("ann", "pass"))
     assert refused.status == 401
     assert "X-API-Key" in refused.detail
+    for _ in range(MOST_FAILURES + 1):  # a user without a key has guessed nothing
+        assert (await refusal(door, Access.ADMIN, login("ann", "pass"))).status == 401
     assert await door.admit(Access.ADMIN, login("ann", "pass") | BOSS, AWAY) is KEYS[1]
     assert await door.admit(Access.ADMIN, BOSS, AWAY) is KEYS[1]
     assert (await refusal(door, Access.ADMIN, login("ann", "pass") | READER)).status == 403

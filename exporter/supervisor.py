@@ -154,7 +154,6 @@ class Supervisor:
             await asyncio.wait(self._orders)
         if self._given_up:
             await asyncio.wait(self._given_up, timeout=_SECOND_LIMIT_S)
-        self._units.clear()  # whoever still holds the supervisor does not hold every bot, room and token, too
 
     def let_go(self) -> None:
         """Forget the bots after the shutdown: whoever still knows the supervisor must not keep them in memory."""

@@ -3,6 +3,7 @@
 A database that a newer version has written is refused: what is in it is not known here, and going on would damage it.
 """
 
+import threading
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,8 @@ from exporter.errors import StartError
 
 _FOLDER: Final = Path(__file__).parent / "migrations"
 _LOCK: Final = 0x626F745F6D696772  # any number that only we use
+# Alembic keeps the migration that runs in globals: two at a time would work on each other's connection, and crash.
+_ALEMBIC: Final = threading.Lock()
 
 
 class NewerSchema(StartError):
@@ -35,7 +38,8 @@ def upgrade(connection: Connection, shown: str) -> tuple[str | None, str]:
     if before != newest:
         config = _config()
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        with _ALEMBIC:
+            command.upgrade(config, "head")
     return before, newest
 
 

@@ -1,6 +1,8 @@
 """The command `bot-exporter migrate`, as far as it needs no process of its own."""
 
+import asyncio
 import re
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ from sqlalchemy import text
 
 from exporter.cli import main
 from exporter.storage.database import Database
-from exporter.storage.engine import Target
+from exporter.storage.engine import Target, target
 
 
 def test_migrate(where: Target, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -43,3 +45,19 @@ def test_migrate(where: Target, tmp_path: Path, capsys: pytest.CaptureFixture[st
 def test_a_database_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["migrate", f"--data.dir={tmp_path}", "--storage.url=postgresql://me@127.0.0.1:9/db"]) == 2
     assert "the PostgreSQL database db on 127.0.0.1:9" in capsys.readouterr().err
+
+
+async def test_many_databases_can_be_migrated_in_one_process_at_once(tmp_path: Path) -> None:
+    """Alembic has globals: without care one migration works on the connection of another one."""
+
+    def migrate(folder: Path) -> None:
+        folder.mkdir()
+        database = Database(target(None, folder))
+        database.open()
+        database.close()
+
+    await asyncio.gather(*(asyncio.to_thread(migrate, tmp_path / str(number)) for number in range(20)))
+    for number in range(20):
+        with sqlite3.connect(tmp_path / str(number) / "history.sqlite3") as database:
+            assert database.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+            assert database.execute("SELECT count(*) FROM bots").fetchall() == [(0,)]

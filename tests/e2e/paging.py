@@ -109,6 +109,10 @@ class Chain:
         messages = [message["attachments"][0] for message in self.inboxes.slack]
         return [message for message in messages if "Barrier" not in message["title"]]
 
+    def good_news(self, summary: str) -> list[dict[str, Any]]:
+        """Return the messages in the chat that this is over."""
+        return [message for message in self.tickets if message["title"].startswith(f"RESOLVED: {summary}")]
+
     async def until(self, what: Callable[[], Awaitable[object] | object], limit_s: float = LIMIT_S) -> None:
         """Ask again until the answer is true."""
         end = asyncio.get_running_loop().time() + limit_s
@@ -140,13 +144,8 @@ class Chain:
 
         await self.until(silent)
         await self.until(lambda: len(self.pages) == len(self.pages_over))
-        await self.barrier()
-        self.inboxes.clear()
-
-    async def settle(self) -> None:
-        """Wait until nothing is left of alerts that were silenced and are over."""
-        await self.calm()
         await self.barrier(twice=True)
+        self.inboxes.clear()
 
     async def barrier(self, *, twice: bool = False) -> None:
         """Send a ticket and wait for it: whatever was to be told before has been told then.

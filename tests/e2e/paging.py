@@ -21,7 +21,7 @@ from tests.e2e.prometheus import Prometheus, free_port, prometheus
 from tests.e2e.site import CATEGORIES, Site, site
 
 SHIPPED: Final = ROOT / "alerts"
-FASTER: Final = 200
+FASTER: Final = 300
 LIMIT_S: Final = 60.0
 
 _UNIT_S: Final = {"s": 1, "m": 60, "h": 3600}
@@ -73,7 +73,7 @@ def prometheus_config(folder: Path, target: str, alerts_to: str) -> str:
     for name in ("recording-rules.yml", "alerting-rules.yml"):
         (folder / name).write_text(quick((SHIPPED / name).read_text(encoding="utf-8")), encoding="utf-8")
     text = (SHIPPED / "prometheus.yml").read_text(encoding="utf-8")
-    text = _put(text, scrape_interval="400ms\n  scrape_timeout: 400ms", evaluation_interval="200ms")
+    text = _put(text, scrape_interval="300ms\n  scrape_timeout: 300ms", evaluation_interval="200ms")
     return text.replace("127.0.0.1:9977", target).replace("127.0.0.1:9093", alerts_to)
 
 

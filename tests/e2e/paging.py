@@ -6,6 +6,7 @@ The shipped files are used as they are, but for what `quick` and `_put` change: 
 import asyncio
 import re
 import shutil
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -175,6 +176,14 @@ class Chain:
         self.running = await self._exporters.enter_async_context(
             exporter(self.held.config, self.folder / "data", f"--web.listen-address=127.0.0.1:{self.port}")
         )
+
+    def begin_anew(self) -> None:
+        """Have every bot begin anew, without a backoff to wait for: a reload that moved the folder of the secrets."""
+        before, moved = self.held.secrets, self.held.secrets.with_name(f"{self.held.secrets.name}-moved")
+        before.rename(moved)
+        self.held.secrets = moved
+        self.held.config.write_text(self.held.config.read_text().replace(f" {before.name}/", f" {moved.name}/"))
+        self.running.process.send_signal(signal.SIGHUP)
 
     def renew_secrets(self, categories: Iterable[str]) -> dict[str, str]:
         """Renew the client secrets of these bots at the site; return the new ones, which nobody told the bots."""

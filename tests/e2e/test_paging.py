@@ -107,11 +107,9 @@ async def test_a_site_that_is_gone_is_one_page(line: Chain) -> None:
     assert line.tickets == []
 
     await line.held.simulator.start()
-    # A fresh process has no backoff to wait for.
-    line.running.terminate()
-    await line.running.exit_code()
-    await line.start_exporter()
-    await line.until(lambda: page["dedup_key"] in {event["dedup_key"] for event in line.pages_over})
+    line.begin_anew()
+    await line.until(lambda: line.pages_over)
+    assert len(line.pages) == 1
 
 
 async def test_a_killed_exporter_is_one_page(line: Chain) -> None:

@@ -194,6 +194,9 @@ def test_the_queries_of_runbooks_are_promql_about_what_exists(tmp_path: Path) ->
     }
     assert len(queries) >= len(PAGES)
     for query in queries.values():
+        known = {label for metric, _ in selectors(query) for label in SAMPLES[metric].label_names}
+        for inside in re.findall(r"\b(?:on|by) \(([^)]*)\)", query):
+            assert set(inside.split(", ")) <= known | {"job", "instance", "le"}, query
         for metric, labels in selectors(query):
             assert metric in SAMPLES, metric
             assert labels <= {*SAMPLES[metric].label_names, "job", "instance"}, query

@@ -119,6 +119,13 @@ def test_what_silences_is_there_before_what_it_silences() -> None:
                 ), (source.id, target.id)
 
 
+def test_the_end_of_a_page_is_told_before_a_dead_exporter_silences_it() -> None:
+    (page,) = [each for each in load(ALERTMANAGER)["route"]["routes"] if each["receiver"] == "page"]
+    (down,) = [each for each in alerts() if each.name == "BotExporterDown"]
+    assert page["group_interval"] == "1m"
+    assert down.for_minutes > 1
+
+
 def test_every_name_in_the_configuration_is_that_of_an_alert() -> None:
     named = set(re.findall(r"\bBot[A-Z]\w+|\bWatchdog\b", ALERTMANAGER.read_text(encoding="utf-8")))
     assert named - {"Bot"} <= {alert.name for alert in alerts()}

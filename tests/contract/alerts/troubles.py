@@ -8,7 +8,6 @@ from exporter.model.states import BotStatus
 from tests.contract.alerts.world import (
     ALTTPR,
     FLEET,
-    INSTANCE,
     LOBBY_1,
     LOBBY_2,
     OOTR,
@@ -427,21 +426,17 @@ TROUBLES: Final = (
         Trouble(
             "BotExporterHistoryDropping",
             TARGET,
-            f"The exporter at {INSTANCE} cannot write its history, or not fast enough. The bots go on. Make room on "
-            "the disk of the data directory, or bring the database back.",
-            counted=_counting(metric),
-            rise=1,
-            fall=15,
+            "The exporter at 127.0.0.1:9977 cannot write its history. The bots go on; changes wait, and the oldest are "
+            "lost when too many do. Make room on the disk of the data directory, or bring the database back.",
             about_bots=False,
+            counted=counted,
+            bad=bad,
+            rise=rise,
+            fall=fall,
         )
-        for metric in ("bot_exporter_history_dropped_total", "bot_exporter_history_write_failures_total")
-    ),
-    Trouble(
-        "BotExporterHistoryDropping",
-        TARGET,
-        f"The exporter at {INSTANCE} cannot write its history, or not fast enough. The bots go on. Make room on the "
-        "disk of the data directory, or bring the database back.",
-        bad={name("bot_exporter_storage_up"): always(0)},
-        about_bots=False,
+        for counted, bad, rise, fall in (
+            (_counting("bot_exporter_history_dropped_total"), {}, 1, 15),
+            (None, {name("bot_exporter_storage_up"): always(0)}, 0, 0),
+        )
     ),
 )

@@ -97,7 +97,7 @@ EXPORTER: Final[Series] = {
     name("bot_exporter_web_config_reload_successful"): always(1),
     name("bot_exporter_storage_up"): always(1),
     name("bot_exporter_history_dropped_total"): always(0),
-    name("bot_exporter_history_write_failures_total"): always(0),
+    name("bot_exporter_history_write_failures_total", reason="locked"): float,
     **{
         name("bot_exporter_event_loop_lag_seconds_bucket", le=bound): lambda minute: minute * 120.0
         for bound in ("0.005", "0.25", "1.0", "+Inf")

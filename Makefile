@@ -29,7 +29,7 @@ setup: $(VENV)/.dev ## install all that development and tests need (Debian packa
 	$(BIN)/python scripts/node_packages.py
 
 test: setup ## run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist=worksteal
 
 check: $(VENV)/.dev ## ruff, mypy --strict, import-linter, generated documents
 	$(BIN)/ruff check .

@@ -110,8 +110,9 @@ async def test_orders_can_be_asked_for(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("body", [b"[1]", b"{", b'"x"', b"\xff", b"[" * 60_000])
 async def test_bodies_that_are_no_objects(tmp_path: Path, body: bytes) -> None:
-    async with control_rig(tmp_path, bots=0) as rig, rig.session.post(
-        "/api/v1/lobbies", data=body, headers={"Content-Type": "application/json"}
-    ) as answer:
+    async with (
+        control_rig(tmp_path, bots=0) as rig,
+        rig.session.post("/api/v1/lobbies", data=body, headers={"Content-Type": "application/json"}) as answer,
+    ):
         assert answer.status == 422
         assert "JSON" in (await answer.json(content_type=None))["detail"]

@@ -19,8 +19,11 @@ import structlog
 
 from exporter.config import BotEntry, Config, load
 from exporter.datadir import data_directory
+from exporter.dispatch import Dispatch
+from exporter.drain import Drain
 from exporter.errors import ConfigError, Problem
 from exporter.loop import watch_loop
+from exporter.maintenance import MaintenanceEnds
 from exporter.metrics.counters import Counters
 from exporter.metrics.exposition import Exposition
 from exporter.model import events as ev
@@ -40,13 +43,16 @@ from exporter.simulators.dota2 import League, LeagueOrders
 from exporter.simulators.racetime import RacetimeSimulator
 from exporter.simulators.steam import SteamSimulator
 from exporter.sources import Sources
-from exporter.stats import HttpStats, LogonStats, LoopStats, StorageStats
+from exporter.stats import HttpStats, LogonStats, LoopStats, OrderStats, StorageStats
 from exporter.storage.engine import target
+from exporter.storage.orders import order_digest
 from exporter.storage.service import Storage, storage
 from exporter.storage.writer import Limits
 from exporter.store import StatusStore
 from exporter.supervisor import BotSpec, Supervisor, UnknownBot
-from exporter.timing import Clock, SystemClock, format_duration
+from exporter.timing import Clock, SystemClock
+from exporter.web.control.desk import OrderDesk
+from exporter.web.control.service import Commands
 from exporter.web.keys import read_rules
 from exporter.web.server import WebServer
 from exporter.web.settings import WebSettings
@@ -54,6 +60,7 @@ from exporter.web.settings import WebSettings
 VERSION: Final = version("bot-exporter")
 _BOTS_STOP_S: Final = 5.0
 _WEB_STOP_S: Final = 2.0
+_ORDERS_STOP_S: Final = 1.0
 START_STAGGER_S: Final = 0.05
 _START_SPREAD_S: Final = 30.0
 _STEAM_TICK_S: Final = 0.1  # the simulated coordinator's shortest steps take half a second
@@ -98,6 +105,7 @@ class Application:
     web: WebServer
     reloader: Reloader
     storage: Storage
+    draining: Drain
     racetime: RacetimeSimulator | None
     steam: SteamSimulator | None
     dota2: dota2_simulator.Scenario | None
@@ -107,23 +115,7 @@ class Application:
 
     async def drain(self, limit_s: float) -> None:
         """Take on no new lobby or race from now on, and return when none is left or `limit_s` seconds have passed."""
-        self.process.draining = True
-        idle = asyncio.Event()
-
-        def look(_: ev.Change | None = None) -> None:
-            lobbies, races = self.store.lobbies.values(), self.store.races.values()
-            if not any(lobby.active for lobby in lobbies) and not any(race.active for race in races):
-                idle.set()
-
-        unsubscribe = self.store.subscribe(look)
-        look()
-        try:
-            async with asyncio.timeout(limit_s):
-                await idle.wait()
-        except TimeoutError:
-            _log.warning("draining took too long: stopping anyway", limit=format_duration(limit_s))
-        finally:
-            unsubscribe()
+        await self.draining.to_the_end(limit_s)
 
 
 @asynccontextmanager
@@ -156,9 +148,11 @@ async def application(
     process = ProcessState(VERSION, clock.now(), config_loaded_at=clock.now())
     traits = [platform.traits for platform in platforms.values()]
     store = StatusStore(on_unexpected=_unexpected(process))
-    counters, outages, loop, http = Counters(), OutageWatch(), LoopStats(), HttpStats()
+    counters, outages, loop, http, orders = Counters(), OutageWatch(), LoopStats(), HttpStats(), OrderStats()
+    draining, maintenance = Drain(store, process), MaintenanceEnds(store, clock)
     store.subscribe(counters.on_change)
     store.subscribe(outages.on_change)
+    store.subscribe(maintenance.on_change)
 
     async with AsyncExitStack() as stack:
         stack.enter_context(data_directory(data_dir))
@@ -195,6 +189,7 @@ async def application(
             stagger=lambda bots: min(stagger_s, _START_SPREAD_S / max(1, bots)),
             asked=reload_asked,
         )
+        commands = _commands(memory, supervisor, store, draining, orders)
         exposition = Exposition(
             store=store,
             counters=counters,
@@ -206,6 +201,7 @@ async def application(
             outage=outages.active,
             logons=logons,
             storage=memory.stats,
+            orders=orders,
         )
         web = WebServer(
             settings,
@@ -220,7 +216,9 @@ async def application(
             lobbies_created=lambda: memory.lobbies_created,
             storage=memory.stats,
             history=memory.page,
+            commands=commands,
         )
+        stack.push_async_callback(commands.desk.close, _ORDERS_STOP_S)
         await web.start()
         stack.push_async_callback(web.stop, _WEB_STOP_S)
         stack.push_async_callback(_stop_bots, supervisor)
@@ -229,10 +227,13 @@ async def application(
         for index, spec in enumerate(fleet.specs):
             await supervisor.add(spec, index * apart_s)
         memory.fleet_complete(store.bots)
-        await stack.enter_async_context(_background(_recall_late(memory, store, supervisor, clock), "late recall"))
-        await stack.enter_async_context(_background(reloader.run(), "reload"))
-        if watch_files:
-            await stack.enter_async_context(_background(reloader.watch(), "watch the configuration"))
+        for work, name in (
+            (_recall_late(memory, store, supervisor, clock), "late recall"),
+            (maintenance.run(), "maintenance"),
+            (reloader.run(), "reload"),
+            *(((reloader.watch(), "watch the configuration"),) if watch_files else ()),
+        ):
+            await stack.enter_async_context(_background(work, name))
         if steam is not None and dota2 is not None:
             league = _league(steam, dota2, fleet.specs, supervisor, clock)
             if league is not None:
@@ -242,7 +243,9 @@ async def application(
         process.ready = True
         _log.info("started", bots=len(fleet.specs), version=VERSION)
         try:
-            yield Application(process, store, supervisor, web, reloader, memory, racetime, steam, dota2, rules.made_key)
+            yield Application(
+                process, store, supervisor, web, reloader, memory, draining, racetime, steam, dota2, rules.made_key
+            )
         finally:
             process.ready = False
             gc.unfreeze()
@@ -267,6 +270,13 @@ async def _open_storage(
     opened = await stack.enter_async_context(storage(where, StorageStats(), clock=clock, rng=rng, limits=limits))
     store.subscribe(opened.on_change)
     return opened
+
+
+def _commands(
+    memory: Storage, supervisor: Supervisor, store: StatusStore, draining: Drain, stats: OrderStats
+) -> Commands:
+    desk = OrderDesk(memory.orders, order_digest, stats)
+    return Commands(desk, supervisor, Dispatch(store, lambda: draining.active), draining)
 
 
 async def _recall_late(memory: Storage, store: StatusStore, supervisor: Supervisor, clock: Clock) -> None:

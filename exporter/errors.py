@@ -7,7 +7,12 @@
     │   └── RateLimited(wait_s)     the service named a time: wait that long
     ├── AuthError(reason)           credentials refused: retry slowly, or not at all
     └── OrderError                  an order was not carried out; the bot goes on
-        ├── OrderRefused            the service, or the bot's own state, said no
+        ├── OrderRefused            no: the bot's own state does not allow it
+        │   ├── OrderInvalid        no: what was asked for makes no sense, whatever the state
+        │   ├── UnknownTarget       no: what it is about does not exist
+        │   ├── Occupied            no: the bot has other work already
+        │   ├── NotNow              no: nobody can take it now, somebody may later
+        │   └── ServiceRefused      no: the service said so
         ├── OrderInDoubt            no answer came: it may or may not have happened
         ├── OrderConflict           its idempotency key was used for another order
         └── StorageAway             it cannot be written down now, and so it is not carried out
@@ -151,11 +156,35 @@ class OrderError(ExporterError):
 
 
 class OrderRefused(OrderError):
-    """The service, or the bot's own state, said no; `errors` holds the service's own words."""
+    """The answer is no, and nothing was changed; `errors` holds the single reasons, such as the service's own words."""
 
     def __init__(self, message: str, errors: Sequence[str] = ()) -> None:
         self.errors = tuple(errors)
         super().__init__(message)
+
+
+class OrderInvalid(OrderRefused):
+    """What was asked for is wrong in itself; `errors` name the fields. Nothing was sent, unless the service says so."""
+
+
+class UnknownTarget(OrderRefused):
+    """There is no bot, lobby, race or room of that name."""
+
+
+class Occupied(OrderRefused):
+    """The bot has work of the same kind already; another one may be free."""
+
+
+class NotNow(OrderRefused):
+    """Nobody can take the order at this time. Nothing was sent; it can be given again in `retry_s` seconds."""
+
+    def __init__(self, message: str, retry_s: int = 10) -> None:
+        self.retry_s = retry_s
+        super().__init__(message)
+
+
+class ServiceRefused(OrderRefused):
+    """The service said no, or could not be reached to be asked."""
 
 
 class OrderInDoubt(OrderError):

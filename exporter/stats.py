@@ -52,6 +52,15 @@ class HttpStats:
         self.durations[route].observe(seconds)
 
 
+class OrderStats:
+    """The orders that came to an end: `counts` by (what was ordered, what came of it)."""
+
+    __slots__ = ("counts",)
+
+    def __init__(self) -> None:
+        self.counts: Counter[tuple[str, str]] = Counter()
+
+
 class LogonStats:
     """The queue for logons that a service limits: how many bots wait, and until when all must (Unix seconds)."""
 

@@ -11,10 +11,10 @@ from typing import Any, Final, NoReturn
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from exporter.errors import OrderError, OrderRefused
+from exporter.errors import NotNow, UnknownTarget
 from exporter.model import events as ev
 from exporter.model.states import DisconnectReason, PlatformTraits
-from exporter.model.status import Recalled
+from exporter.model.status import Maintenance, Recalled
 from exporter.platforms.base import Bot, BotContext, BotOptions, Service
 from exporter.runner import BotRunner, RetryPolicy
 from exporter.stats import BotStats
@@ -25,7 +25,7 @@ STOP_LIMIT_S: Final = 5.0
 _SECOND_LIMIT_S: Final = 1.0
 
 
-class UnknownBot(OrderError):
+class UnknownBot(UnknownTarget):
     """There is no bot of that name in the fleet."""
 
 
@@ -143,6 +143,19 @@ class Supervisor:
         """End a bot's connection and begin anew at once, without waiting for a retry; a stopped bot is started."""
         await self._to_its_end(self._restart(name))
 
+    def begin_maintenance(self, name: str, note: Maintenance) -> None:
+        """Announce maintenance of a bot, which goes on running; takes the place of an earlier announcement."""
+        self._refuse_when_closing()
+        self._store.apply(ev.MaintenanceBegan(self._unit(name).spec.name, self._clock.now(), note))
+
+    def end_maintenance(self, name: str) -> None:
+        """Take the announcement back; without one nothing happens."""
+        self._refuse_when_closing()
+        self._unit(name)
+        record = self._store.bots.get(name)
+        if record is not None and record.maintenance is not None:
+            self._store.apply(ev.MaintenanceEnded(name, self._clock.now()))
+
     def bot(self, name: str) -> Bot:
         """Return a bot of the fleet, for the orders that it takes itself. Raises UnknownBot."""
         return self._unit(name).bot
@@ -223,7 +236,7 @@ class Supervisor:
     async def _order(self, name: str) -> AsyncIterator[_Unit]:
         """Wait for the orders before this one on the same bot.
 
-        A bot that was removed meanwhile is unknown; raises OrderRefused once the process is stopping.
+        A bot that was removed meanwhile is unknown; raises NotNow once the process is stopping.
         """
         self._refuse_when_closing()
         unit = self._unit(name)
@@ -235,7 +248,7 @@ class Supervisor:
 
     def _refuse_when_closing(self) -> None:
         if self._closing:
-            raise OrderRefused("the process is stopping")
+            raise NotNow("the process is stopping")
 
     def _unit(self, name: str) -> _Unit:
         try:

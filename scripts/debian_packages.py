@@ -18,6 +18,7 @@ NEEDED = {
     "prometheus-alertmanager": "prometheus-alertmanager",
     "amtool": "prometheus-alertmanager",
     "postgres": "postgresql",
+    "curl": "curl",
 }
 # Debian keeps the programs of its PostgreSQL server where no PATH looks.
 BESIDE_PATH = {"postgres": ("/usr/lib/postgresql", "*/bin/postgres")}

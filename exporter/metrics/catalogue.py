@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from exporter.errors import AuthReason, FailureReason, TroubleKind
+from exporter.model.orders import OrderAction, OrderOutcome
 from exporter.model.states import (
     LOBBY_OUTCOMES,
     BotStatus,
@@ -367,6 +368,12 @@ _EXPORTER_GROUP = Group(
             "bot_exporter_unexpected_transitions_total",
             "Changes of state that the model does not expect; each is a bug or news from a service.",
             Kind.COUNTER,
+        ),
+        Family(
+            "bot_exporter_orders_total",
+            "Orders that came to an end, by what was ordered and what came of it.",
+            Kind.COUNTER,
+            (Label("action", tuple(map(str, OrderAction))), Label("outcome", tuple(map(str, OrderOutcome)))),
         ),
         Family("bot_exporter_http_requests_total", "HTTP requests answered.", Kind.COUNTER, (_ROUTE, _METHOD, _CODE)),
         Family(

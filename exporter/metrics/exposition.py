@@ -16,7 +16,7 @@ from exporter.metrics.negotiation import Format, allows_gzip, choose_format
 from exporter.metrics.snapshot import Snapshot, Sources
 from exporter.model.states import PlatformTraits
 from exporter.process import ProcessState
-from exporter.stats import BotStats, HttpStats, LogonStats, LoopStats, StorageStats
+from exporter.stats import BotStats, HttpStats, LogonStats, LoopStats, OrderStats, StorageStats
 from exporter.store import StatusStore
 
 _ALL = frozenset(FAMILIES)
@@ -68,9 +68,20 @@ class Exposition:
         outage: Callable[[str], bool] = lambda _: False,
         logons: Callable[[], LogonStats | None] = lambda: None,
         storage: StorageStats | None = None,
+        orders: OrderStats | None = None,
     ) -> None:
         self._sources = Sources(
-            store, counters, bot_stats, http, loop, process, traits, outage, logons, storage or StorageStats()
+            store,
+            counters,
+            bot_stats,
+            http,
+            loop,
+            process,
+            traits,
+            outage,
+            logons,
+            storage or StorageStats(),
+            orders or OrderStats(),
         )
         self._process_registry = process_registry()
         self._waiting: dict[_Flavour, asyncio.Task[MetricsPage]] = {}

@@ -10,7 +10,7 @@ from exporter.metrics.counters import CONNECT_BOUNDS_S, Counters, Tally
 from exporter.model.states import PlatformTraits
 from exporter.model.status import BotRecord, LobbyRecord, RaceRecord
 from exporter.process import ProcessState
-from exporter.stats import BotStats, Histogram, HttpStats, LogonStats, LoopStats, StorageStats
+from exporter.stats import BotStats, Histogram, HttpStats, LogonStats, LoopStats, OrderStats, StorageStats
 from exporter.store import StatusStore
 
 _LOBBIES = FAMILIES["bot_lobbies"]
@@ -67,6 +67,7 @@ class Snapshot:
     logon_queue_length: int | None
     logon_cooldown_until: float | None
     storage: StorageStats
+    orders: Mapping[tuple[str, str], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,7 @@ class Sources:
     outage: Callable[[str], bool]
     logons: Callable[[], LogonStats | None]
     storage: StorageStats
+    orders: OrderStats
 
     def snapshot(self) -> Snapshot:
         """Copy what can change. Shallow, and a few lines a bot: this is all that a page costs the event loop."""
@@ -112,4 +114,5 @@ class Sources:
             logon_queue_length=logons.queue_length if logons is not None else None,
             logon_cooldown_until=logons.cooldown_until if logons is not None else None,
             storage=self.storage.copy(),
+            orders=dict(self.orders.counts),
         )

@@ -13,6 +13,7 @@ from exporter.errors import TroubleKind
 from exporter.metrics.catalogue import FAMILIES, LOBBY_TEAMS
 from exporter.metrics.counters import Tally
 from exporter.metrics.snapshot import HistogramCounts, MessageCounts, Snapshot
+from exporter.model.orders import OrderAction, OrderOutcome
 from exporter.model.states import (
     LOBBY_OUTCOMES,
     BotStatus,
@@ -234,6 +235,11 @@ FLEET_VALUES: Mapping[str, Callable[[Snapshot], Iterable[Row]]] = {
         ((str(kind),), now.storage.failures[kind]) for kind in TroubleKind
     ],
     "bot_exporter_retention_deleted_total": lambda now: (((), now.storage.deleted),),
+    "bot_exporter_orders_total": lambda now: [
+        ((str(action), str(outcome)), now.orders.get((action, outcome), 0))
+        for action in OrderAction
+        for outcome in OrderOutcome
+    ],
     "bot_exporter_unexpected_transitions_total": lambda now: (((), now.process.unexpected_transitions),),
     "bot_exporter_http_requests_total": lambda now: [
         ((route, method, str(code)), count) for (route, method, code), count in now.requests.items()

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from structlog.typing import FilteringBoundLogger
 
@@ -54,6 +54,14 @@ class Bot(Protocol):
 
     def credentials(self) -> object:
         """Return a value that changes when the operator changes the credentials (never the credentials)."""
+
+
+@runtime_checkable
+class TakesGuardCode(Protocol):
+    """A bot whose logon may wait for a code that only an operator can give."""
+
+    def submit_guard_code(self, code: str) -> None:
+        """Hand in the code; raises OrderRefused when none is waited for, OrderInvalid when it is none."""
 
 
 class Service(Protocol):

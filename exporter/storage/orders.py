@@ -116,15 +116,39 @@ class Orders:
             )
         return Begun(known, repeated=True)
 
-    async def finish(self, order_id: str, *, code: int, result: str | None, outcome: str) -> OrderRow:
+    async def finish(
+        self,
+        order_id: str,
+        *,
+        code: int,
+        result: str | None,
+        outcome: str,
+        bot: str | None = None,
+        platform: str | None = None,
+        target: str | None = None,
+        frees_key: bool = False,
+    ) -> OrderRow:
         """Keep what became of an order, before anybody is answered; `outcome` is a word for the history.
+
+        `bot`, `platform` and `target` are those that it turned out to be about. With `frees_key` nothing was done, and
+        the key may be used again.
 
         When it cannot be written now it waits in memory, is written as soon as it can be, and StorageAway is raised:
         the order was carried out. Raises KeyError for an order that is not running.
         """
         order = self._running[order_id]
         now = self._clock.now()
-        done = replace(order, state=OrderState.DONE, code=code, result=result, finished_at=now)
+        done = replace(
+            order,
+            state=OrderState.DONE,
+            code=code,
+            result=result,
+            finished_at=now,
+            bot=bot or order.bot,
+            platform=platform or order.platform,
+            target=clean(target) or order.target,
+            idempotency_key=None if frees_key else order.idempotency_key,
+        )
         item = self._backlog.number(_item(done, now, outcome))
         self._wait(done, item)
         del self._running[order_id]

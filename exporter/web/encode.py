@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from exporter.drain import waits_for
 from exporter.model.history import HistoryItem, HistoryPage
 from exporter.model.states import BotStatus, PlatformTraits
 from exporter.model.status import BotRecord, Entrant, LobbyPlayer, LobbyRecord, Maintenance, RaceRecord
@@ -197,7 +198,6 @@ def system(
         available += record.ready and not record.busy and not process.draining
     lobbies = [record for record in store.lobbies.values() if record.active]
     races = [record for record in store.races.values() if record.active]
-    waits_for = [_identifier(each.lobby_id) or each.key for each in lobbies] + [each.name for each in races]
     return {
         "uptime_seconds": max(0, int(now - process.started_at)),
         "started_at": timestamp(process.started_at),
@@ -212,7 +212,7 @@ def system(
         "bot_status_summary": dict(statuses),
         "version": process.version,
         "draining": process.draining,
-        "draining_waits_for": waits_for if process.draining else [],
+        "draining_waits_for": waits_for(store) if process.draining else [],
         "steam": None if logons is None else _logons(logons),
     }
 

@@ -13,6 +13,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from aiohttp import web
+
 from exporter.errors import StartError
 from exporter.secrets import read_secret_file
 from exporter.sections import Web
@@ -57,6 +59,10 @@ class AccessKey:
     def of(cls, name: str, role: str, text: str) -> "AccessKey":
         """Return the key whose text the client has to send."""
         return cls(name, Role(role), _digest(text))
+
+
+KEY: Final = web.RequestKey("access key", AccessKey)
+"""Where a request keeps the key that opened the gate, if one was needed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from exporter.timing import Clock
 from exporter.web.answers import JSON_TYPE, HttpProblem, problem_answer
 from exporter.web.clients import Clients
 from exporter.web.connection import Connection
-from exporter.web.keys import Gate
+from exporter.web.keys import KEY, Gate
 from exporter.web.listeners import Listeners
 from exporter.web.rate import RateLimiter
 from exporter.web.routes import LIVENESS, PROBES, Route
@@ -180,7 +180,9 @@ def _admitted(route_of: RouteOf, gate: Gate, clients: Clients) -> Middleware:
     async def admitted(request: web.Request, handler: Handler) -> web.StreamResponse:
         route = route_of(request)
         if route is not None:
-            await gate.admit(route.access, request.headers, clients.of(request))
+            key = await gate.admit(route.access, request.headers, clients.of(request))
+            if key is not None:
+                request[KEY] = key
         return await handler(request)
 
     return admitted

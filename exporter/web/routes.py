@@ -6,6 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
+from exporter.web.control.service import ControlRoutes
 from exporter.web.history import HistoryRoutes
 from exporter.web.keys import Access
 from exporter.web.page import LandingPage
@@ -43,6 +44,7 @@ def route_table(
     history: HistoryRoutes,
     probes: Probes,
     reload: ReloadPage,
+    control: ControlRoutes,
 ) -> tuple[Route, ...]:
     """Return every route of the server."""
     return (
@@ -63,4 +65,36 @@ def route_table(
         Route("GET", LIVENESS, probes.healthy, Access.PUBLIC),
         Route("GET", READINESS, probes.ready, Access.PUBLIC),
         Route("POST", "/-/reload", reload.reload, Access.ADMIN),
+        *_control(control),
+    )
+
+
+def _control(control: ControlRoutes) -> tuple[Route, ...]:
+    bots, lobbies, races, process, older = control.bots, control.lobbies, control.races, control.process, control.older
+    bot, lobby, race = "/api/v1/bots/{name}", "/api/v1/lobbies/{lobby_id}", "/api/v1/races/{category}/{slug}"
+    return (
+        Route("POST", f"{bot}/start", bots.start, Access.ADMIN),
+        Route("POST", f"{bot}/stop", bots.stop, Access.ADMIN),
+        Route("POST", f"{bot}/restart", bots.restart, Access.ADMIN),
+        Route("POST", f"{bot}/guard-code", bots.guard_code, Access.ADMIN),
+        Route("POST", f"{bot}/maintenance", bots.begin_maintenance, Access.ADMIN),
+        Route("DELETE", f"{bot}/maintenance", bots.end_maintenance, Access.ADMIN),
+        Route("POST", "/api/v1/lobbies", lobbies.create, Access.ADMIN),
+        Route("PATCH", lobby, lobbies.change, Access.ADMIN),
+        Route("DELETE", lobby, lobbies.close, Access.ADMIN),
+        Route("POST", f"{lobby}/launch", lobbies.launch, Access.ADMIN),
+        Route("POST", f"{lobby}/invite", lobbies.invite, Access.ADMIN),
+        Route("POST", f"{lobby}/kick", lobbies.kick, Access.ADMIN),
+        Route("POST", f"{lobby}/shuffle", lobbies.shuffle, Access.ADMIN),
+        Route("POST", f"{lobby}/flip", lobbies.flip, Access.ADMIN),
+        Route("POST", "/api/v1/races", races.create, Access.ADMIN),
+        Route("PATCH", race, races.edit, Access.ADMIN),
+        Route("POST", f"{race}/actions", races.act, Access.ADMIN),
+        Route("POST", "/api/v1/drain", process.begin_drain, Access.ADMIN),
+        Route("DELETE", "/api/v1/drain", process.end_drain, Access.ADMIN),
+        Route("GET", "/api/v1/orders/{order_id}", process.order, Access.ADMIN),
+        Route("GET", "/bots", older.bots, Access.READ),
+        Route("POST", "/lobby/create", older.create, Access.ADMIN),
+        Route("GET", "/lobby/info", older.info, Access.READ),
+        Route("POST", "/lobby/info", older.info, Access.READ),
     )

@@ -15,6 +15,7 @@ from exporter.timing import Clock
 from exporter.web.acceptor import Acceptor, shown
 from exporter.web.clients import Clients
 from exporter.web.connection import Connection
+from exporter.web.control.service import Commands, ControlRoutes
 from exporter.web.failures import Failures
 from exporter.web.headers import AnswerHeaders
 from exporter.web.history import HistoryRoutes, HistorySource
@@ -55,6 +56,7 @@ class WebServer:
         reload: Reload,
         storage: StorageStats,
         history: HistorySource,
+        commands: Commands,
         lobbies_created: Callable[[], int] = lambda: 0,
         logons: Callable[[], LogonStats | None] = lambda: None,
     ) -> None:
@@ -81,6 +83,7 @@ class WebServer:
             history=HistoryRoutes(store, traits, history),
             probes=Probes(store, process, clock, storage),
             reload=ReloadPage(reload),
+            control=ControlRoutes(commands, store, process, clock, base=settings.external_path),
         )
         self._by_handle: dict[web.AbstractRoute, Route] = {}
         self._runner = web.AppRunner(self._application(), handle_signals=False, handler_cancellation=True)

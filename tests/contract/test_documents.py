@@ -36,7 +36,7 @@ PACKAGE = ROOT / "exporter"
 
 # Keys and words of /status, and a table, that begin like a metric.
 NO_METRICS = frozenset(
-    {"bot_events", "bot_lost", "bot_state_summary", "bot_status_summary", "bot_team", "bot_username"}
+    {"bot_events", "bot_lost", "bot_state_summary", "bot_status_summary", "bot_team", "bot_used", "bot_username"}
 )
 
 _FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)

@@ -1,6 +1,7 @@
 """The server that most tests talk to: on loopback, with a small fleet."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +9,7 @@ from tests.web.fleet import Fleet
 
 
 @pytest.fixture
-async def fleet() -> AsyncIterator[Fleet]:
-    async with Fleet() as running:
+async def fleet(tmp_path: Path) -> AsyncIterator[Fleet]:
+    async with Fleet(folder=tmp_path) as running:
         running.populate()
         yield running

@@ -1,11 +1,15 @@
 """A web server over a real store, and the platforms and facts that fill it."""
 
 import asyncio
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import aiohttp
 
+from exporter.dispatch import Dispatch
+from exporter.drain import Drain
 from exporter.errors import AuthReason, FailureReason, OrderError
 from exporter.model import events as ev
 from exporter.model.history import HistoryPage, HistoryQuery
@@ -14,8 +18,16 @@ from exporter.model.status import Entrant, LobbyPlayer, LobbyRecord, RaceView
 from exporter.process import ProcessState
 from exporter.reconcile import Plan
 from exporter.reload import Reloaded
-from exporter.stats import HttpStats, LogonStats, StorageStats
+from exporter.runner import RetryPolicy
+from exporter.stats import HttpStats, LogonStats, OrderStats, StorageStats
+from exporter.storage.engine import target
+from exporter.storage.orders import order_digest
+from exporter.storage.service import Storage
+from exporter.storage.writer import Limits
 from exporter.store import StatusStore
+from exporter.supervisor import Supervisor
+from exporter.web.control.desk import OrderDesk
+from exporter.web.control.service import Commands
 from exporter.web.keys import AccessKey
 from exporter.web.server import WebServer
 from exporter.web.settings import WebSettings
@@ -130,7 +142,8 @@ class Metrics:
 class Fleet:
     """The server under test and all that it reads. `call` sends a request as a client on this machine would."""
 
-    def __init__(self, settings: WebSettings | None = None) -> None:
+    def __init__(self, settings: WebSettings | None = None, folder: Path | None = None) -> None:
+        self._folder = folder or Path("/dev/null/no-database")
         self.clock = ManualClock(NOW)
         self.store = StatusStore()
         self.process = ProcessState(version="1.2.3", started_at=STARTED_AT, ready=True)
@@ -142,6 +155,20 @@ class Fleet:
         self.storage.opened = self.storage.up = True
         self.asked: list[HistoryQuery] = []
         self.past: HistoryPage | OrderError = HistoryPage((), None)
+        self.orders = OrderStats()
+        self.memory = self._memory()
+        desk = OrderDesk(self.memory.orders, order_digest, self.orders)
+        drain = Drain(self.store, self.process)
+        supervisor = Supervisor(
+            self.store,
+            {},
+            clock=self.clock,
+            rng=random.Random(1),
+            policy=RetryPolicy(),
+            hide=lambda _: None,
+            draining=lambda: drain.active,
+        )
+        self.commands = Commands(desk, supervisor, Dispatch(self.store, lambda: drain.active), drain)
         self.server = WebServer(
             settings or WebSettings(listen=(("127.0.0.1", 0),)),
             store=self.store,
@@ -153,6 +180,7 @@ class Fleet:
             reload=self.reload,
             storage=self.storage,
             history=self.page,
+            commands=self.commands,
             lobbies_created=lambda: 15,
             logons=lambda: self.logons,
         )
@@ -182,6 +210,13 @@ class Fleet:
     async def __aexit__(self, *_: object) -> None:
         await self.client.close()
         await self.server.stop(1)
+        await self.commands.desk.close(1)
+        await self.memory.stop(1.0)
+
+    def _memory(self) -> Storage:
+        """Return a storage that opens its database with the first order; without a folder it cannot."""
+        where = target(None, self._folder)
+        return Storage(where, StorageStats(), clock=self.clock, rng=random.Random(1), limits=Limits())
 
     def url(self, path: str) -> str:
         host, port = self.server.addresses[0]

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from google.protobuf.message import Message
 
-from exporter.errors import FailureReason, OrderInDoubt, OrderRefused
+from exporter.errors import FailureReason, NotNow, Occupied, OrderInDoubt, OrderRefused
 from exporter.model import events as ev
 from exporter.model.states import CreateFailure
 from exporter.model.status import LobbyRecord
@@ -142,10 +142,10 @@ class Dota2Bot:
         if settings.password:
             self._context.hide(settings.password)
         if self._context.draining():
-            raise OrderRefused("the process is draining: it opens no new lobbies")
+            raise NotNow("the process is draining: it opens no new lobbies")
         self._check_session()
         if self._hosting.creating or self._hosting.record is not None:
-            raise OrderRefused(f"bot {self._context.name} is in a lobby already: one at a time")
+            raise Occupied(f"bot {self._context.name} is in a lobby already: one at a time")
         self._create_began = self._context.clock.monotonic()
         self._hosting.create_began(settings, expected)
         try:

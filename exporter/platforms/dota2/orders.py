@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from exporter.errors import OrderError, OrderInDoubt, OrderRefused
+from exporter.errors import OrderError, OrderInDoubt, OrderRefused, ServiceRefused
 from exporter.platforms.dota2.alarm import soonest
 from exporter.platforms.dota2.coordinator import Answered, Event, InvitationCreated
 from exporter.platforms.dota2.objects import LobbyGone, LobbySeen
@@ -23,7 +23,7 @@ _OK: Final = 0
 _OK_OR_ALREADY: Final = 1
 
 
-class AlreadyInGame(OrderRefused):
+class AlreadyInGame(ServiceRefused):
     """The coordinator says that the account is in a lobby or game already."""
 
 
@@ -163,7 +163,7 @@ class OrderDesk:
             pending.fail(AlreadyInGame(f"{pending.order.name}: the coordinator says that the bot is in a game already"))
         else:
             word = _word(answer, creates=creates)
-            pending.fail(OrderRefused(f"{pending.order.name}: the coordinator refused it: {word} ({result})", [word]))
+            pending.fail(ServiceRefused(f"{pending.order.name}: the coordinator refused it: {word} ({result})", [word]))
 
 
 def _word(answer: Answered, *, creates: bool) -> str:

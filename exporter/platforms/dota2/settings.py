@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Final
 
-from exporter.errors import OrderRefused
+from exporter.errors import OrderInvalid
 from exporter.platforms.dota2.choices import (
     MODES,
     MOST,
@@ -49,7 +49,7 @@ class LobbySettings:
     selection_priority_rules: int = 0
 
     def changed(self, changes: Mapping[str, object]) -> "LobbySettings":
-        """Return the settings with some of them changed; raises OrderRefused as `lobby_settings` does."""
+        """Return the settings with some of them changed; raises OrderInvalid as `lobby_settings` does."""
         return replace(self, **_checked(changes))  # type: ignore[arg-type]
 
     def details(self, lobby_id: int | None = None) -> pb.CMsgPracticeLobbySetDetails:
@@ -97,40 +97,40 @@ def lobby_has(lobby: pb.CSODOTALobby) -> LobbySettings:
 
 
 def lobby_settings(given: Mapping[str, object]) -> LobbySettings:
-    """Return the settings that somebody typed; raises OrderRefused with every problem, naming the field."""
+    """Return the settings that somebody typed; raises OrderInvalid with every problem, naming the field."""
     if "name" not in given:
         checks = _problems(given)
-        raise OrderRefused("; ".join(["name: is missing", *checks]), ["name: is missing", *checks])
+        raise OrderInvalid("; ".join(["name: is missing", *checks]), ["name: is missing", *checks])
     return LobbySettings(**_checked(given))  # type: ignore[arg-type]
 
 
 def check_expected(given: Expected) -> Expected:
-    """Return who is expected, as a number or a frozen set; raises OrderRefused."""
+    """Return who is expected, as a number or a frozen set; raises OrderInvalid."""
     if given is None:
         return None
     if isinstance(given, int):
         if isinstance(given, bool) or not 1 <= given <= MOST_SEATED:
-            raise OrderRefused(f"expected_players: must be 1 to {MOST_SEATED} players, or a list of their Steam ids")
+            raise OrderInvalid(f"expected_players: must be 1 to {MOST_SEATED} players, or a list of their Steam ids")
         return given
     ids = frozenset(given)
     if not 1 <= len(ids) <= MOST_SEATED:
-        raise OrderRefused(f"expected_players: give 1 to {MOST_SEATED} Steam ids")
+        raise OrderInvalid(f"expected_players: give 1 to {MOST_SEATED} Steam ids")
     for each in ids:
         check_steam_id("expected_players", each)
     return ids
 
 
 def check_steam_id(what: str, given: object) -> int:
-    """Return a 64-bit Steam id of a person; raises OrderRefused."""
+    """Return a 64-bit Steam id of a person; raises OrderInvalid."""
     if not isinstance(given, int) or not FIRST_STEAM_ID < given <= LAST_STEAM_ID:
-        raise OrderRefused(f"{what}: {str(given)[:30]!r} is no 64-bit Steam id, such as 76561197960287930")
+        raise OrderInvalid(f"{what}: {str(given)[:30]!r} is no 64-bit Steam id, such as 76561197960287930")
     return given
 
 
 def check_account_id(given: object) -> int:
-    """Return a 32-bit account id; raises OrderRefused."""
+    """Return a 32-bit account id; raises OrderInvalid."""
     if not isinstance(given, int) or isinstance(given, bool) or not 0 < given < 2**32:
-        raise OrderRefused(f"account_id: {str(given)[:30]!r} is no account id: it is the lower half of a Steam id")
+        raise OrderInvalid(f"account_id: {str(given)[:30]!r} is no account id: it is the lower half of a Steam id")
     return given
 
 
@@ -145,7 +145,7 @@ _LENGTHS: Final = {"name": MOST_NAME_CHARS, "password": MOST_PASSWORD_CHARS}
 def _checked(given: Mapping[str, object]) -> dict[str, object]:
     problems = _problems(given)
     if problems:
-        raise OrderRefused("; ".join(problems), problems)
+        raise OrderInvalid("; ".join(problems), problems)
     return {key: _value(key, value) for key, value in given.items()}
 
 

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import orjson
 
-from exporter.errors import OrderRefused
+from exporter.errors import OrderInvalid
 from exporter.platforms.racetime.messages import ChatDm, ChatHistory, ChatMessage, Frame, RaceData
 
 PING = '{"action":"ping"}'
@@ -85,16 +85,16 @@ class Action:
 
 
 def action(name: str, data: Data | None = None) -> Action:
-    """Return an action of the closed set; raises OrderRefused when it is none or its data have the wrong shape."""
+    """Return an action of the closed set; raises OrderInvalid when it is none or its data have the wrong shape."""
     try:
         known = ActionName(name)
     except ValueError:
-        raise OrderRefused(f"there is no action {name!r}: use one of {', '.join(ActionName)}") from None
+        raise OrderInvalid(f"there is no action {name!r}: use one of {', '.join(ActionName)}") from None
     checked = _CHECKS.get(known, _nothing)(dict(data or {}))
     try:
         text = orjson.dumps({"action": known, "data": checked} if checked else {"action": known}).decode()
     except (TypeError, ValueError):
-        raise OrderRefused(f"{name}: the data cannot be written as JSON") from None
+        raise OrderInvalid(f"{name}: the data cannot be written as JSON") from None
     return Action(known, checked, text)
 
 
@@ -127,7 +127,7 @@ def _only(data: dict[str, object], kinds: Mapping[str, type], required: tuple[st
     ]
     errors += [f"{key}: must not be empty" for key in required if data.get(key) == ""]
     if errors:
-        raise OrderRefused("; ".join(errors), errors)
+        raise OrderInvalid("; ".join(errors), errors)
     return data
 
 
@@ -139,16 +139,16 @@ def _message(data: dict[str, object]) -> dict[str, object]:
     kinds = {"message": str, "guid": str, "pinned": bool, "actions": dict, "direct_to": str}
     _only(data, kinds, ("message",))
     if len(str(data["message"])) > MOST_MESSAGE_CHARS:
-        raise OrderRefused(f"message: at most {MOST_MESSAGE_CHARS} characters")
+        raise OrderInvalid(f"message: at most {MOST_MESSAGE_CHARS} characters")
     buttons = data.get("actions", {})
     if not isinstance(buttons, dict) or len(buttons) > MOST_BUTTONS:
-        raise OrderRefused(f"actions: at most {MOST_BUTTONS} buttons")
+        raise OrderInvalid(f"actions: at most {MOST_BUTTONS} buttons")
     if not all(isinstance(each, dict) for each in buttons.values()):
-        raise OrderRefused("actions: each button must be an object with url or message")
+        raise OrderInvalid("actions: each button must be an object with url or message")
     # The site drops a guid that it saw within 5 minutes: whoever gives one can send again without saying it twice.
     data.setdefault("guid", str(uuid4()))
     if not _GUID.fullmatch(str(data["guid"])):
-        raise OrderRefused("guid: use only 0-9, a-z and -")
+        raise OrderInvalid("guid: use only 0-9, a-z and -")
     return data
 
 
@@ -164,19 +164,19 @@ def _info(data: dict[str, object]) -> dict[str, object]:
     if "info" in data:  # the site's old name for it
         data.setdefault("info_user", data.pop("info"))
     if not data:
-        raise OrderRefused("setinfo: give info_bot, info_user or both")
+        raise OrderInvalid("setinfo: give info_bot, info_user or both")
     return _only(data, {"info_bot": str, "info_user": str})
 
 
 def _meta(data: dict[str, object]) -> dict[str, object]:
     if not data:
-        raise OrderRefused("setmeta: give the fields to set")
+        raise OrderInvalid("setmeta: give the fields to set")
     try:
         size = len(orjson.dumps(data))
     except (TypeError, ValueError):
-        raise OrderRefused("setmeta: the data cannot be written as JSON") from None
+        raise OrderInvalid("setmeta: the data cannot be written as JSON") from None
     if size > MOST_META_BYTES:
-        raise OrderRefused(f"setmeta: at most {MOST_META_BYTES} bytes of JSON, not {size}")
+        raise OrderInvalid(f"setmeta: at most {MOST_META_BYTES} bytes of JSON, not {size}")
     return data
 
 

@@ -12,7 +12,16 @@ import math
 from collections.abc import Mapping
 from typing import NoReturn
 
-from exporter.errors import AuthError, AuthReason, OrderRefused, RateLimited, TransientError
+from exporter.errors import (
+    AuthError,
+    AuthReason,
+    NotNow,
+    OrderRefused,
+    RateLimited,
+    ServiceRefused,
+    TransientError,
+    UnknownTarget,
+)
 from exporter.model import events as ev
 from exporter.model.status import RaceView
 from exporter.platforms.base import BotContext
@@ -103,7 +112,7 @@ class RacetimeBot:
         """
         form = new_form(fields)
         if self._context.draining():
-            raise OrderRefused("the process is draining: it opens no new races")
+            raise NotNow("the process is draining: it opens no new races")
         token = self._order_token()
         try:
             category, slug = await self._client.start_race(self._options.category, form, token)
@@ -145,7 +154,7 @@ class RacetimeBot:
         order = actions.action(action, data)
         room = self.room(slug)
         if room is None:
-            raise OrderRefused(f"bot {self._context.name} does not follow a race {self._options.category}/{slug}")
+            raise UnknownTarget(f"bot {self._context.name} does not follow a race {self._options.category}/{slug}")
         return actions.result(await room.act(order))
 
     async def send_message(self, slug: str, text: str) -> dict[str, object]:
@@ -334,7 +343,7 @@ class RacetimeBot:
 
     def _forbidden(self, error: Forbidden, token: str) -> OrderRefused:
         self._refused(token)
-        return OrderRefused(str(error))
+        return ServiceRefused(str(error))
 
     def _count(self, oddity: Oddity) -> None:
         self._context.stats.protocol_errors[oddity.value] += 1

@@ -22,8 +22,10 @@ from exporter.errors import (
     AuthReason,
     FailureReason,
     OrderInDoubt,
-    OrderRefused,
+    OrderInvalid,
+    ServiceRefused,
     TransientError,
+    UnknownTarget,
 )
 from exporter.platforms.racetime.failures import Answer, Forbidden, NotFound, NotSent, form_errors, good, network_error
 from exporter.platforms.racetime.form import RaceForm
@@ -175,19 +177,19 @@ class RacetimeClient:
         try:
             answer = await self._ask("POST", path, token=token, form=form, session=self._orders)
         except NotSent as error:
-            raise OrderRefused(f"{what}: racetime.gg cannot be reached: {error}") from error
+            raise ServiceRefused(f"{what}: racetime.gg cannot be reached: {error}") from error
         except TransientError as error:
             raise OrderInDoubt(f"{what}: no answer: {error}") from error
         match answer.status:
             case 422:
                 errors = form_errors(answer)
-                raise OrderRefused(f"{what}: {'; '.join(errors)}", errors)
+                raise OrderInvalid(f"{what}: {'; '.join(errors)}", errors)
             case 403:
                 raise Forbidden(f"{what}: racetime.gg does not allow it (403)")
             case 404:
-                raise OrderRefused(f"{what}: racetime.gg knows no such category or race (404)")
+                raise UnknownTarget(f"{what}: racetime.gg knows no such category or race (404)")
             case 429:
-                raise OrderRefused(f"{what}: racetime.gg asks to slow down (429)")
+                raise ServiceRefused(f"{what}: racetime.gg asks to slow down (429)")
         return answer
 
     async def _ask(

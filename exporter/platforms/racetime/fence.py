@@ -10,7 +10,7 @@ Assumption: the site handles the frames of one socket in order, as its source do
 import asyncio
 from collections import deque
 
-from exporter.errors import OrderError, OrderInDoubt, OrderRefused
+from exporter.errors import OrderError, OrderInDoubt, ServiceRefused
 from exporter.platforms.racetime.actions import Action
 from exporter.platforms.racetime.messages import ErrorFrame, Frame, Pong
 
@@ -32,7 +32,7 @@ class PendingOrder:
 
     def refuse_or_accept(self) -> None:
         if self.errors:
-            self.fail(OrderRefused(f"racetime.gg refused: {' '.join(self.errors)}", self.errors))
+            self.fail(ServiceRefused(f"racetime.gg refused: {' '.join(self.errors)}", self.errors))
         elif self.answered is not None and not self.answered.done():
             self.answered.set_result(self.answer)
 

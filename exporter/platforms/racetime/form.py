@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from exporter.errors import OrderRefused
+from exporter.errors import OrderInvalid
 from exporter.model.states import RaceState
 from exporter.model.status import RaceView
 
@@ -40,7 +40,7 @@ class RaceForm:
     def changed(self, changes: Mapping[str, object]) -> "RaceForm":
         """Return the form with some fields changed; a goal of one kind takes the place of the other.
 
-        Raises OrderRefused for unknown fields, wrong types and fields that only a new room has.
+        Raises OrderInvalid for unknown fields, wrong types and fields that only a new room has.
         """
         checked = _checked(changes, _EDITABLE)
         if checked.get("goal") is not None:
@@ -90,19 +90,19 @@ _GOALS = ("goal", "custom_goal")
 
 
 def new_form(values: Mapping[str, object]) -> RaceForm:
-    """Return the form of a room to open; raises OrderRefused with what is wrong with it."""
+    """Return the form of a room to open; raises OrderInvalid with what is wrong with it."""
     return _with_one_goal(RaceForm(**_checked(values, _KINDS)))
 
 
 def whole_form(values: Mapping[str, object]) -> RaceForm:
-    """Return the form to edit a room that we know nothing of: every field is needed, else OrderRefused names them."""
+    """Return the form to edit a room that we know nothing of: every field is needed, else OrderInvalid names them."""
     checked = _checked(values, _EDITABLE)
     missing = [name for name in _EDITABLE if name not in checked and name not in _GOALS]
     if not any(checked.get(name) for name in _GOALS):
         missing.insert(0, "goal or custom_goal")
     if missing:
         errors = [f"{name}: is missing" for name in missing]
-        raise OrderRefused(
+        raise OrderInvalid(
             "this bot did not open the room, and the site resets every field that an edit leaves out: "
             f"give {', '.join(missing)} too",
             errors,
@@ -121,13 +121,13 @@ def _checked(values: Mapping[str, object], kinds: Mapping[str, type]) -> dict[st
         elif type(value) is not kinds[name] and not (name in _GOALS and value is None):
             errors.append(f"{name}: must be {words[kinds[name]]}")
     if errors:
-        raise OrderRefused("; ".join(errors), errors)
+        raise OrderInvalid("; ".join(errors), errors)
     return dict(values)
 
 
 def _with_one_goal(form: RaceForm) -> RaceForm:
     if bool(form.goal) == bool(form.custom_goal):
-        raise OrderRefused("give exactly one of goal and custom_goal", ["goal: give exactly one goal"])
+        raise OrderInvalid("give exactly one of goal and custom_goal", ["goal: give exactly one goal"])
     return form
 
 

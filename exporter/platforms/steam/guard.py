@@ -4,7 +4,7 @@ import asyncio
 import re
 from typing import Final
 
-from exporter.errors import AuthReason, OrderRefused
+from exporter.errors import AuthReason, OrderInvalid, OrderRefused
 from exporter.model import events as ev
 from exporter.platforms.base import BotContext
 from exporter.platforms.steam.auth import ConfirmationWanted
@@ -48,7 +48,7 @@ class GuardDesk:
             raise OrderRefused(f"bot {self._context.name} does not wait for a Steam Guard code")
         tidy = code.strip().upper()
         if not _CODE.fullmatch(tidy):
-            raise OrderRefused("a Steam Guard code has 5 letters and digits")
+            raise OrderInvalid("code: a Steam Guard code has 5 letters and digits")
         self._context.hide(tidy)
         self._code, self._tries_left = tidy, _MOST_TRIES
         self._handed_in.set()

@@ -1,0 +1,319 @@
+"""Orders on Dota 2 lobbies: a new one from a bot that is free, and what can be done with one."""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Annotated, Any, Final, Protocol, runtime_checkable
+
+from aiohttp import web
+from pydantic import BeforeValidator, Field
+
+from exporter.dispatch import Dispatch
+from exporter.errors import NotNow, Occupied, OrderRefused
+from exporter.model.orders import OrderAction
+from exporter.model.states import LobbyState
+from exporter.model.status import BotRecord, LobbyRecord
+from exporter.platforms.dota2.options import DOTA2
+from exporter.platforms.dota2.settings import (
+    FIRST_STEAM_ID,
+    LAST_STEAM_ID,
+    MOST_SEATED,
+    Expected,
+    LobbySettings,
+    check_expected,
+    lobby_settings,
+)
+from exporter.store import StatusStore
+from exporter.supervisor import Supervisor
+from exporter.web import encode
+from exporter.web.answers import HttpProblem
+from exporter.web.control.bots import NoBody
+from exporter.web.control.desk import Errand
+from exporter.web.control.giving import OrderWindow
+from exporter.web.control.outcomes import Answer
+from exporter.web.control.requests import Body, body_of, invalid, no_query
+from exporter.web.status import find_bot
+
+_ACCOUNT_ID: Final = 0xFFFFFFFF
+_MOST_INVITED: Final = 50
+
+
+@runtime_checkable
+class LobbyHost(Protocol):
+    """A bot that hosts lobbies: each order returns once the coordinator has confirmed it."""
+
+    @property
+    def lobby(self) -> LobbyRecord | None: ...
+    async def create_lobby(
+        self, settings: LobbySettings, *, expected_players: Expected = None, invite: Collection[int] = ()
+    ) -> LobbyRecord: ...
+    async def set_details(self, changes: Mapping[str, object]) -> LobbyRecord: ...
+    async def invite(self, steam_id: int) -> None: ...
+    async def kick(self, account_id: int) -> None: ...
+    async def kick_from_team(self, account_id: int) -> None: ...
+    async def shuffle_teams(self) -> LobbyRecord: ...
+    async def flip_teams(self) -> LobbyRecord: ...
+    async def launch(self) -> LobbyRecord: ...
+    async def destroy_lobby(self) -> None: ...
+    async def abandon_game(self) -> None: ...
+
+
+def _steam_id(given: object) -> int:
+    """Take a Steam id as a string, as answers have it, or as a number."""
+    if isinstance(given, str) and given.isascii() and given.isdecimal() and len(given) < 20:
+        given = int(given)
+    if isinstance(given, bool) or not isinstance(given, int) or not FIRST_STEAM_ID < given <= LAST_STEAM_ID:
+        raise ValueError("give 64-bit Steam ids, such as 76561197960287930")
+    return given
+
+
+SteamId = Annotated[int, BeforeValidator(_steam_id)]
+Choice = int | str
+
+
+class LobbyChanges(Body):
+    """Settings of a lobby; what is left out stays as it is."""
+
+    name: str | None = None
+    password: str | None = Field(default=None, repr=False)
+    server_region: Choice | None = None
+    game_mode: Choice | None = None
+    allow_cheats: bool | None = None
+    allow_spectating: bool | None = None
+    league_id: int | None = None
+    series_type: int | None = None
+    visibility: Choice | None = None
+    dota_tv_delay: Choice | None = None
+    pause_setting: Choice | None = None
+    selection_priority_rules: Choice | None = None
+
+
+class NewLobby(LobbyChanges):
+    """A lobby to create. `bot` asks for one bot; otherwise any free one hosts it."""
+
+    name: str
+    server_region: Choice
+    game_mode: Choice
+    bot: str | None = None
+    invite: Annotated[list[SteamId], Field(max_length=_MOST_INVITED, default_factory=list)]
+    expected_players: int | Annotated[list[SteamId], Field(max_length=MOST_SEATED)] | None = None
+
+
+class Player(Body):
+    """A person, by the 64-bit Steam id."""
+
+    steam_id: SteamId
+
+
+class Kicked(Player):
+    """Who has to go: out of the lobby, or with `from_team` only off the team."""
+
+    from_team: bool = False
+
+
+class LobbyOrders:
+    """The handlers."""
+
+    def __init__(self, window: OrderWindow, store: StatusStore, supervisor: Supervisor, dispatch: Dispatch) -> None:
+        self._window = window
+        self._store = store
+        self._supervisor = supervisor
+        self._dispatch = dispatch
+
+    async def create(self, request: web.Request) -> web.Response:
+        """Create a lobby with a free bot, and answer with it once the coordinator has confirmed it."""
+        no_query(request)
+        given = await body_of(request, NewLobby)
+        wanted = given.model_dump(exclude_unset=True, exclude={"bot", "invite", "expected_players"})
+        return await self.create_of(
+            request,
+            wanted,
+            shown=self.created,
+            bot=given.bot,
+            invite=given.invite,
+            expected=given.expected_players,
+        )
+
+    async def create_of(
+        self,
+        request: web.Request,
+        wanted: Mapping[str, Any],
+        *,
+        shown: Callable[[LobbyRecord], Answer],
+        bot: str | None = None,
+        invite: Collection[int] = (),
+        expected: Expected = None,
+    ) -> web.Response:
+        """Create a lobby; `shown` makes the answer of it."""
+        settings, expected = _checked(wanted, expected)
+        name = self._host_named(bot) if bot is not None else None
+
+        async def work(errand: Errand) -> Answer:
+            return shown(await self._create(errand, name, settings, expected, invite))
+
+        return await self._window.give(request, Errand(OrderAction.CREATE_LOBBY, settings.name), work)
+
+    async def change(self, request: web.Request) -> web.Response:
+        """Change some settings of a lobby and leave the others as they are."""
+        record = self._known(request)
+        no_query(request)
+        given = await body_of(request, LobbyChanges)
+        changes = given.model_dump(exclude_unset=True)
+        if not changes:
+            raise invalid([f"body: give at least one of {', '.join(LobbyChanges.model_fields)}"])
+        _checked({"name": "checked", **changes}, None)
+        return await self._give(request, OrderAction.CHANGE_LOBBY, record, lambda host: host.set_details(changes))
+
+    async def close(self, request: web.Request) -> web.Response:
+        """End a lobby for everybody in it; a running game only with `abandon=true`."""
+        record = self._known(request)
+        no_query(request, "abandon")
+        await body_of(request, NoBody)
+        abandon = request.query.get("abandon", "false")
+        if abandon not in ("true", "false"):
+            raise HttpProblem(400, f"abandon cannot be {abandon[:20]!r}: use true or false")
+
+        async def order(host: LobbyHost) -> None:
+            running = host.lobby is not None and host.lobby.state is LobbyState.IN_GAME
+            if running and abandon == "false":
+                raise OrderRefused("a game runs in this lobby: wait for its end, or leave it with abandon=true")
+            await (host.abandon_game() if running else host.destroy_lobby())
+
+        return await self._give(request, OrderAction.CLOSE_LOBBY, record, order)
+
+    async def launch(self, request: web.Request) -> web.Response:
+        """Start the game; the answer has the lobby whose server is being set up."""
+        return await self._plain(request, OrderAction.LAUNCH, lambda host: host.launch())
+
+    async def shuffle(self, request: web.Request) -> web.Response:
+        """Shuffle the seated players into balanced teams."""
+        return await self._plain(request, OrderAction.SHUFFLE, lambda host: host.shuffle_teams())
+
+    async def flip(self, request: web.Request) -> web.Response:
+        """Let radiant and dire change places."""
+        return await self._plain(request, OrderAction.FLIP, lambda host: host.flip_teams())
+
+    async def invite(self, request: web.Request) -> web.Response:
+        """Invite a player."""
+        record = self._known(request)
+        no_query(request)
+        given = await body_of(request, Player)
+        return await self._give(request, OrderAction.INVITE, record, lambda host: host.invite(given.steam_id))
+
+    async def kick(self, request: web.Request) -> web.Response:
+        """Remove a player from the lobby, or from the team."""
+        record = self._known(request)
+        no_query(request)
+        given = await body_of(request, Kicked)
+        account = given.steam_id & _ACCOUNT_ID
+
+        async def order(host: LobbyHost) -> None:
+            await (host.kick_from_team(account) if given.from_team else host.kick(account))
+
+        return await self._give(request, OrderAction.KICK, record, order)
+
+    def created(self, record: LobbyRecord) -> Answer:
+        """Return the answer to a creation."""
+        return Answer(201, self.shown(record), f"/status/lobbies/{record.lobby_id}")
+
+    def shown(self, record: LobbyRecord) -> encode.Json:
+        """Return a lobby as /status shows it."""
+        bot = self._store.bots.get(record.bot)
+        return encode.lobby(record, bot_username=bot.subject if bot is not None else None)
+
+    def known(self, lobby_id: str) -> LobbyRecord:
+        """Return a lobby by its id. Raises HttpProblem (404)."""
+        for record in self._store.lobbies.values():
+            if record.lobby_id is not None and str(record.lobby_id) == lobby_id:
+                return record
+        raise HttpProblem(404, f"there is no lobby with the id {lobby_id[:40]!r}: /status/lobbies lists them")
+
+    def _known(self, request: web.Request) -> LobbyRecord:
+        return self.known(request.match_info["lobby_id"])
+
+    def _host_named(self, bot: str) -> str:
+        record = find_bot(self._store, bot)
+        if record is None or not _hosts(record):
+            hosts = ", ".join(each.name for each in self._store.bots.values() if _hosts(each)) or "none is configured"
+            raise invalid([f"bot: {bot[:64]!r} is no Dota 2 bot, use one of {hosts[:500]}; or leave it out"])
+        return record.name
+
+    async def _create(
+        self, errand: Errand, name: str | None, settings: LobbySettings, expected: Expected, invite: Collection[int]
+    ) -> LobbyRecord:
+        """Have a bot create the lobby; when it got other work in the same moment, the next one is asked."""
+        asked: set[str] = set()
+        while True:
+            reservation = (
+                self._dispatch.reserved_one(name)
+                if name is not None
+                else self._dispatch.reserved(_hosts, but=frozenset(asked))
+            )
+            with reservation as bot:
+                errand.bot = bot
+                try:
+                    return await self._host(bot.name).create_lobby(settings, expected_players=expected, invite=invite)
+                except Occupied:
+                    if name is not None:
+                        raise
+                    asked.add(bot.name)
+
+    async def _plain(
+        self, request: web.Request, action: OrderAction, order: Callable[[LobbyHost], Awaitable[object]]
+    ) -> web.Response:
+        record = self._known(request)
+        no_query(request)
+        await body_of(request, NoBody)
+        return await self._give(request, action, record, order)
+
+    async def _give(
+        self,
+        request: web.Request,
+        action: OrderAction,
+        record: LobbyRecord,
+        order: Callable[[LobbyHost], Awaitable[object]],
+    ) -> web.Response:
+        """Have the bot of a lobby carry out an order on it; the answer is the lobby as it is then."""
+
+        async def work(_: Errand) -> Answer:
+            host = self._in_lobby(record)
+            await order(host)
+            return Answer(200, self.shown(self._store.lobbies.get(record.key) or host.lobby or record))
+
+        errand = Errand(action, f"{record.name} ({record.lobby_id})", self._store.bots.get(record.bot))
+        return await self._window.give(request, errand, work)
+
+    def _in_lobby(self, record: LobbyRecord) -> LobbyHost:
+        """Return the lobby's bot, which must be in it now. Raises OrderRefused."""
+        now = self._store.lobbies.get(record.key)
+        if now is None or not now.active:
+            raise OrderRefused(f"lobby {record.lobby_id} is finished: nothing can be ordered of it")
+        host = self._host(record.bot)
+        if host.lobby is None or host.lobby.lobby_id != record.lobby_id:
+            raise OrderRefused(f"bot {record.bot} is not in lobby {record.lobby_id} now: look at /status/lobbies")
+        return host
+
+    def _host(self, name: str) -> LobbyHost:
+        bot = self._supervisor.bot(name)
+        if not isinstance(bot, LobbyHost):
+            raise NotNow(f"bot {name} hosts no lobbies")
+        return bot
+
+
+def _hosts(record: BotRecord) -> bool:
+    return record.platform == DOTA2.name
+
+
+def _checked(wanted: Mapping[str, Any], expected: Expected) -> tuple[LobbySettings, Expected]:
+    """Check before anything is kept or sent. Raises HttpProblem (422) with every wrong field."""
+    errors = list[str]()
+    settings = None
+    try:
+        settings = lobby_settings(wanted)
+    except OrderRefused as error:
+        errors += error.errors or (str(error),)
+    try:
+        expected = check_expected(expected)
+    except OrderRefused as error:
+        errors.append(str(error))
+    if errors or settings is None:
+        raise invalid(errors)
+    return settings, expected

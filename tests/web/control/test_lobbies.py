@@ -1,0 +1,210 @@
+"""Orders on lobbies, over HTTP: what the coordinator confirmed is what is answered."""
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from exporter.platforms.dota2.wire import GcMsg, JoinResult
+from tests.eventually import eventually
+from tests.web.control.rig import ANN, BEN, LOBBY, Json, Rig, control_rig
+
+LOBBIES = "/api/v1/lobbies"
+
+
+async def test_a_lobby_from_its_order_to_its_end(tmp_path: Path) -> None:
+    async with control_rig(tmp_path) as rig:
+        lobby = await rig.ok(LOBBIES, LOBBY | {"password": "open sesame", "invite": [str(ANN)]})
+        lobby_id, path = lobby["lobby_id"], f"{LOBBIES}/{lobby['lobby_id']}"
+        assert (rig.status, rig.headers["Location"]) == (201, f"/status/lobbies/{lobby_id}")
+        assert (lobby["state"], lobby["bot"], lobby["server_region_name"], lobby["game_mode_name"]) == (
+            "waiting",
+            "lobby-1",
+            "USE",
+            "CM",
+        )
+        assert lobby["has_password"]
+        changed = await rig.call("PATCH", path, {"password": "", "game_mode": 23})
+        assert (rig.status, changed["has_password"], changed["game_mode_name"]) == (200, False, "TURBO")
+        await rig.ok(f"{path}/invite", {"steam_id": BEN})
+        coordinator = rig.program.dota2.coordinator if rig.program.dota2 else None
+        assert coordinator is not None
+        assert {who for _, who in coordinator.world.invites} >= {BEN}
+        rig.seat(lobby_id, ANN, BEN)
+        await eventually(lambda: len(rig.program.store.lobbies[lobby_id].players) == 2)
+        assert (await rig.ok(f"{path}/flip"))["radiant_count"] == 1
+        assert (await rig.ok(f"{path}/shuffle"))["dire_count"] == 1
+        off = await rig.ok(f"{path}/kick", {"steam_id": str(BEN), "from_team": True})
+        assert {each["team"] for each in off["players"] if each["steam_id"] == str(BEN)} == {"unassigned"}
+        gone = await rig.ok(f"{path}/kick", {"steam_id": str(BEN)})
+        assert [each["steam_id"] for each in gone["players"]] == [str(ANN)]
+        assert "nobody in the lobby" in await rig.refused(409, f"{path}/kick", {"steam_id": str(BEN)})
+        launched = await rig.ok(f"{path}/launch")
+        assert launched["state"] in {"ready", "in_game"}
+        await eventually(lambda: rig.program.store.lobbies[lobby_id].state == "in_game")
+        assert "has begun already" in await rig.refused(409, f"{path}/launch")
+        assert "abandon=true" in await rig.refused(409, path, method="DELETE")
+        closed = await rig.call("DELETE", f"{path}?abandon=true")
+        assert (rig.status, closed["state"]) == (200, "finished")
+        assert "is finished" in await rig.refused(409, f"{path}/launch")
+        assert "no lobby with the id '7'" in await rig.refused(404, f"{LOBBIES}/7/launch")
+
+
+async def test_closing_a_lobby_frees_its_bot(tmp_path: Path) -> None:
+    async with control_rig(tmp_path) as rig:
+        lobby_id = await rig.lobby()
+        detail = await rig.refused(503, LOBBIES, LOBBY)
+        assert "1 of 1 are busy" in detail
+        assert "lobby-1 has a lobby already" in await rig.refused(409, LOBBIES, LOBBY | {"bot": "lobby-1"})
+        closed = await rig.call("DELETE", f"{LOBBIES}/{lobby_id}")
+        assert (rig.status, closed["state"], closed["match_outcome"]) == (200, "finished", "no_match")
+        await eventually(lambda: rig.program.store.bots["lobby-1"].ready)
+        assert await rig.lobby(bot="demo-bot-2") != lobby_id
+
+
+WRONG: list[tuple[Json, str]] = [
+    ({"name": None}, "name: must be a string"),
+    ({"name": "x" * 101}, "name: at most 100 characters"),
+    ({"name": ""}, "name: must not be empty"),
+    ({"password": "x" * 51}, "password: at most 50 characters"),
+    ({"server_region": "atlantis"}, "server_region 'atlantis' is not known"),
+    ({"server_region": True}, "server_region: must be a whole number or a string"),
+    ({"game_mode": 2**40}, "game_mode"),
+    ({"expected_players": 11}, "expected_players: must be 1 to 10"),
+    ({"expected_players": ["7"]}, "expected_players"),
+    ({"expected_players": True}, "expected_players"),
+    ({"invite": "Ann"}, "invite: must be a list"),
+    ({"invite": [ANN] * 51}, "invite: list should have at most 50 items"),
+    ({"invite": ["76561197960265728"]}, "invite: give 64-bit Steam ids"),
+    ({"bot": "nobody"}, "bot: 'nobody' is no Dota 2 bot, use one of lobby-1"),
+    ({"bot": "alttpr"}, "bot: 'alttpr' is no Dota 2 bot"),
+    ({"allow_cheats": 1}, "allow_cheats: must be true or false"),
+    ({"colour": "red"}, "colour: unknown field"),
+]
+
+
+async def test_wrong_fields_are_named_and_nothing_is_done(tmp_path: Path) -> None:
+    async with control_rig(tmp_path, races=["alttpr"]) as rig:
+        for wrong, words in WRONG:
+            answer = await rig.post(LOBBIES, LOBBY | wrong)
+            assert (rig.status, words in answer["detail"]) == (422, True), answer
+            assert any(words in each for each in answer["errors"])
+        every = await rig.post(LOBBIES, {"password": 7, "bot": 7})
+        assert [each.partition(":")[0] for each in every["errors"]] == [
+            "password",
+            "bot",
+            "name",
+            "server_region",
+            "game_mode",
+        ]
+        assert not rig.program.store.lobbies
+        lobby_id = await rig.lobby()
+        path = f"{LOBBIES}/{lobby_id}"
+        assert "give at least one of name, password" in await rig.refused(422, path, {}, "PATCH")
+        assert "use one of" in await rig.refused(422, path, {"league": 1}, "PATCH")
+        assert "give 64-bit Steam ids" in await rig.refused(422, f"{path}/invite", {"steam_id": 7})
+        assert "abandon cannot be 'yes'" in await rig.refused(400, f"{path}?abandon=yes", method="DELETE")
+
+
+async def test_hundreds_of_requests_over_few_bots(tmp_path: Path) -> None:
+    """No bot hosts two, every bot hosts one, and everybody else is told to come again."""
+    async with control_rig(tmp_path, bots=3) as rig:
+
+        async def ask(number: int) -> tuple[int, str | None]:
+            body = LOBBY | {"name": f"inhouse {number}"}
+            async with rig.session.post(LOBBIES, json=body) as answer:
+                found = await answer.json(content_type=None)
+                assert answer.status == 201 or int(answer.headers["Retry-After"]) > 0
+                return answer.status, found.get("bot")
+
+        answers = await asyncio.gather(*(ask(number) for number in range(120)))
+        assert Counter(status for status, _ in answers) == {201: 3, 503: 117}
+        assert sorted(bot for _, bot in answers if bot) == ["lobby-1", "lobby-2", "lobby-3"]
+        assert rig.program.dota2 is not None
+        assert len(rig.program.dota2.coordinator.world.lobbies) == 3
+        assert len({each.name for each in rig.program.store.lobbies.values()}) == 3
+
+
+async def test_a_key_creates_one_lobby(tmp_path: Path) -> None:
+    async with control_rig(tmp_path, bots=2) as rig:
+        first = await rig.ok(LOBBIES, LOBBY, Idempotency_Key="night-1")
+        assert await rig.ok(LOBBIES, LOBBY, Idempotency_Key="night-1") == first
+        await rig.post(LOBBIES, LOBBY | {"name": "other"}, Idempotency_Key="night-1")
+        assert rig.status == 422
+        await rig.ok(LOBBIES, LOBBY)
+        await rig.post(LOBBIES, LOBBY, Idempotency_Key="night-2")
+        assert rig.status == 503
+        await rig.call("DELETE", f"{LOBBIES}/{first['lobby_id']}")
+        await eventually(lambda: any(each.ready for each in rig.program.store.bots.values()))
+        await rig.ok(LOBBIES, LOBBY, Idempotency_Key="night-2")  # nothing was done with it before
+
+
+async def refusing(rig: Rig, result: int) -> str:
+    assert rig.program.dota2 is not None
+    rig.program.dota2.coordinator.faults.refuse(GcMsg.LOBBY_CREATE, result, times=1)
+    return await rig.refused(502, LOBBIES, LOBBY)
+
+
+@pytest.mark.parametrize("result", [JoinResult.BUSY, JoinResult.ACCESS_DENIED])
+async def test_what_the_coordinator_refuses(tmp_path: Path, result: JoinResult) -> None:
+    async with control_rig(tmp_path) as rig:
+        assert "the coordinator refused it" in await refusing(rig, result)
+        await rig.lobby()
+
+
+async def test_an_order_that_outlives_its_request(tmp_path: Path) -> None:
+    async with control_rig(tmp_path) as rig:
+        assert rig.program.dota2 is not None
+        rig.program.dota2.coordinator.faults.delay(GcMsg.LOBBY_CREATE, 0.5)
+        waiting = await rig.post(f"{LOBBIES}?wait=0", LOBBY)
+        assert (rig.status, waiting["state"]) == (202, "begun")
+        path = rig.headers["Location"]
+        assert path == f"/api/v1/orders/{waiting['order_id']}"
+        order = await rig.call("GET", path)
+        while order["state"] == "begun":
+            assert (order["code"], order["result"], order["action"]) == (None, None, "create_lobby")
+            await asyncio.sleep(0.02)
+            order = await rig.call("GET", path)
+        assert (order["code"], order["result"]["name"], order["bot"]) == (201, "inhouse", "lobby-1")
+        assert order["location"] == f"/status/lobbies/{order['result']['lobby_id']}"
+
+
+async def test_a_bot_that_is_stopped_meanwhile_leaves_a_clear_answer(tmp_path: Path) -> None:
+    async with control_rig(tmp_path) as rig:
+        assert rig.program.dota2 is not None
+        rig.program.dota2.coordinator.faults.delay(GcMsg.LOBBY_CREATE, 30)
+        creating = asyncio.create_task(rig.session.post(LOBBIES, json=LOBBY))
+        await eventually(lambda: rig.program.store.bots["lobby-1"].creating_lobby)
+        async with rig.session.post("/api/v1/bots/lobby-1/stop") as stopped:
+            assert stopped.status == 200
+        answer = await creating
+        problem = await answer.json(content_type=None)
+        assert answer.status == 504
+        assert problem["order_id"] in problem["detail"]
+
+
+async def test_the_older_routes(tmp_path: Path) -> None:
+    async with control_rig(tmp_path, bots=2, races=["alttpr"]) as rig:
+        assert await rig.call("GET", "/bots") == {"bots": {"demo-bot-2": True, "demo-bot-4": True}}
+        made = await rig.ok("/lobby/create", {"lobby_name": "inhouse", "password": "secret"})
+        assert (rig.status, made["status"], made["lobby_name"], made["bot_used"]) == (
+            201,
+            "success",
+            "inhouse",
+            "demo-bot-2",
+        )
+        assert (made["lobby"]["server_region_name"], made["lobby"]["game_mode_name"]) == ("USE", "AP")
+        lobby_id = made["lobby_id"]
+        for told in (
+            await rig.call("GET", f"/lobby/info?lobby_id={lobby_id}"),
+            await rig.ok("/lobby/info", {"lobby_id": lobby_id}),
+            await rig.ok("/lobby/info", {"lobby_id": int(lobby_id)}),
+        ):
+            assert (told["status"], told["lobby_id"], told["lobby"]["name"]) == ("waiting", lobby_id, "inhouse")
+            assert "inhouse" in told["message"]
+        assert "lobby_id: is missing" in await rig.refused(422, "/lobby/info")
+        assert "no lobby" in await rig.refused(404, "/lobby/info?lobby_id=7", method="GET")
+        assert "lobby_name: is missing" in await rig.refused(422, "/lobby/create", {"server_region": "USE"})
+        assert "lobby_name" in await rig.refused(422, "/lobby/create", {"lobby_name": "x" * 101})
+        assert "password" in await rig.refused(422, "/lobby/create", {"lobby_name": "x", "password": "x" * 51})

@@ -161,3 +161,10 @@ async def test_the_table_names_every_route_once_and_describes_it(fleet: Fleet) -
     rows = [(route.method, route.path) for route in fleet.server.routes]
     assert len(rows) == len(set(rows))
     assert all(route.handler.__doc__ for route in fleet.server.routes)
+
+
+async def test_what_changes_anything_needs_an_admin(fleet: Fleet) -> None:
+    asks_only = {("POST", "/lobby/info")}  # the older service's way to ask for a lobby
+    for route in fleet.server.routes:
+        acts = route.method != "GET" and (route.method, route.path) not in asks_only
+        assert (route.access == "admin") == (acts or route.path.startswith("/api/")), route

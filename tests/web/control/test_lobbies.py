@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from exporter.model import events as ev
+from exporter.platforms.dota2.settings import LobbySettings
 from exporter.platforms.dota2.wire import GcMsg, JoinResult
+from exporter.timing import SystemClock
+from exporter.web.control.lobbies import LobbyHost
 from tests.eventually import eventually
 from tests.web.control.rig import ANN, BEN, LOBBY, Json, Rig, control_rig
 
@@ -124,6 +128,20 @@ async def test_hundreds_of_requests_over_few_bots(tmp_path: Path) -> None:
         assert rig.program.dota2 is not None
         assert len(rig.program.dota2.coordinator.world.lobbies) == 3
         assert len({each.name for each in rig.program.store.lobbies.values()}) == 3
+
+
+async def test_a_bot_that_is_busy_after_all_is_passed_over(tmp_path: Path) -> None:
+    async with control_rig(tmp_path, bots=2) as rig:
+        store, host = rig.program.store, rig.program.supervisor.bot("lobby-1")
+        assert rig.program.dota2 is not None
+        assert isinstance(host, LobbyHost)
+        rig.program.dota2.coordinator.faults.delay(GcMsg.LOBBY_CREATE, 0.5)
+        other = asyncio.create_task(host.create_lobby(LobbySettings("somebody else's")))
+        await eventually(lambda: store.bots["lobby-1"].creating_lobby)
+        store.apply(ev.LobbyForgotten("lobby-1", SystemClock().now(), "lobby-1"))
+        assert store.bots["lobby-1"].ready
+        assert (await rig.ok(LOBBIES, LOBBY))["bot"] == "lobby-2"
+        assert (await other).bot == "lobby-1"
 
 
 async def test_a_key_creates_one_lobby(tmp_path: Path) -> None:

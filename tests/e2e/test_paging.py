@@ -93,6 +93,7 @@ async def test_an_outage_of_the_service_is_one_ticket(line: Chain) -> None:
 
     for switch in out:
         line.held.simulator.faults.off(switch)
+    line.begin_anew()
     await line.until(lambda: line.good_news("Most bots of a platform fail alike by the network."))
 
 

@@ -1,21 +1,19 @@
 """The facts that bots and their runners report, in the past tense. `at` is when it happened, in Unix seconds."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from exporter.errors import AuthReason, FailureReason
+from exporter.model.record import Record
 from exporter.model.states import CreateFailure, DisconnectReason, PlatformTraits
 from exporter.model.status import BotMemory, BotRecord, LobbyRecord, Maintenance, RaceRecord, RaceView
 
 
-@dataclass(frozen=True, slots=True)
-class _Fact:
+class _Fact(Record, frozen=True):
     bot: str
     at: float
 
 
-@dataclass(frozen=True, slots=True)
-class BotAdded(_Fact):
+class BotAdded(_Fact, frozen=True):
     """A bot entered the fleet; `memory` is what an earlier run knew of it."""
 
     traits: PlatformTraits
@@ -24,86 +22,73 @@ class BotAdded(_Fact):
     memory: BotMemory | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BotRecalled(_Fact):
+class BotRecalled(_Fact, frozen=True):
     """What an earlier run knew of a bot was read late: the bot was in the fleet already."""
 
     memory: BotMemory
 
 
-@dataclass(frozen=True, slots=True)
-class BotRemoved(_Fact):
+class BotRemoved(_Fact, frozen=True):
     """A bot left the fleet."""
 
 
-@dataclass(frozen=True, slots=True)
-class BotStarted(_Fact):
+class BotStarted(_Fact, frozen=True):
     """An operator switched the bot on."""
 
 
-@dataclass(frozen=True, slots=True)
-class BotStopped(_Fact):
+class BotStopped(_Fact, frozen=True):
     """An operator switched the bot off."""
 
     lost: ClassVar[DisconnectReason] = DisconnectReason.OPERATOR
 
 
-@dataclass(frozen=True, slots=True)
-class MaintenanceBegan(_Fact):
+class MaintenanceBegan(_Fact, frozen=True):
     """An operator announced maintenance."""
 
     maintenance: Maintenance
 
 
-@dataclass(frozen=True, slots=True)
-class MaintenanceEnded(_Fact):
+class MaintenanceEnded(_Fact, frozen=True):
     """Maintenance is over."""
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectStarted(_Fact):
+class ConnectStarted(_Fact, frozen=True):
     """An attempt to connect began."""
 
 
-@dataclass(frozen=True, slots=True)
-class StateEntered(_Fact):
+class StateEntered(_Fact, frozen=True):
     """The bot reached a state of its platform's life cycle."""
 
     state: str
 
 
-@dataclass(frozen=True, slots=True)
-class HealthProved(_Fact):
+class HealthProved(_Fact, frozen=True):
     """The service answered in a way that proves the bot works; good for `valid_s` seconds."""
 
     valid_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class CheckFailed(_Fact):
+class CheckFailed(_Fact, frozen=True):
     """One check of the bot's health failed; the last proof holds until it expires."""
 
     reason: FailureReason
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class ProofExpired(_Fact):
+class ProofExpired(_Fact, frozen=True):
     """The last proof of health is too old to be believed."""
 
     age_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceLost(_Fact):
+class ServiceLost(_Fact, frozen=True):
     """A part of the service without which the bot cannot work is gone for too long; its connection lives on."""
 
     reason: FailureReason
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionFailed(_Fact):
+class ConnectionFailed(_Fact, frozen=True):
     """Connecting, or a connection, failed; the next attempt is at `retry_at`. `lost` says how a live one ended."""
 
     reason: FailureReason
@@ -112,8 +97,7 @@ class ConnectionFailed(_Fact):
     lost: DisconnectReason
 
 
-@dataclass(frozen=True, slots=True)
-class CredentialsRefused(_Fact):
+class CredentialsRefused(_Fact, frozen=True):
     """The service refused the credentials; `retry_at` is None when only an operator can help."""
 
     reason: AuthReason
@@ -122,28 +106,24 @@ class CredentialsRefused(_Fact):
     lost: DisconnectReason = DisconnectReason.TOKEN
 
 
-@dataclass(frozen=True, slots=True)
-class TokenRefused(_Fact):
+class TokenRefused(_Fact, frozen=True):
     """The service refused a kept token; the bot goes on by its other credentials."""
 
     reason: AuthReason
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class LogonQueued(_Fact):
+class LogonQueued(_Fact, frozen=True):
     """The bot waits for its turn to log on; `message` says what it waits for."""
 
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class LogonStarted(_Fact):
+class LogonStarted(_Fact, frozen=True):
     """The bot's turn to log on has come."""
 
 
-@dataclass(frozen=True, slots=True)
-class GuardCodeRequested(_Fact):
+class GuardCodeRequested(_Fact, frozen=True):
     """The service wants a second proof of identity that only an operator can give.
 
     `kind` is `email_code`, `device_code`, `device_confirmation` or `email_confirmation`. `reason` tells a first request
@@ -155,13 +135,11 @@ class GuardCodeRequested(_Fact):
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class GuardCodeSettled(_Fact):
+class GuardCodeSettled(_Fact, frozen=True):
     """The second proof was given, or is wanted no more."""
 
 
-@dataclass(frozen=True, slots=True)
-class BotCrashed(_Fact):
+class BotCrashed(_Fact, frozen=True):
     """The bot's own code failed: a bug."""
 
     message: str
@@ -169,34 +147,29 @@ class BotCrashed(_Fact):
     lost: ClassVar[DisconnectReason] = DisconnectReason.OTHER
 
 
-@dataclass(frozen=True, slots=True)
-class Disconnected(_Fact):
+class Disconnected(_Fact, frozen=True):
     """The connection was ended on purpose by a restart, a reload or the end of the process."""
 
     lost: DisconnectReason
 
 
-@dataclass(frozen=True, slots=True)
-class TokenIssued(_Fact):
+class TokenIssued(_Fact, frozen=True):
     """The service issued a token that is good until `expires_at`."""
 
     expires_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class ActivitySeen(_Fact):
+class ActivitySeen(_Fact, frozen=True):
     """Something happened in a lobby or race of the bot (reported at most once in ten seconds)."""
 
 
-@dataclass(frozen=True, slots=True)
-class RaceCreated(_Fact):
+class RaceCreated(_Fact, frozen=True):
     """The bot opened a race room of its own."""
 
     race: str
 
 
-@dataclass(frozen=True, slots=True)
-class RaceUpdated(_Fact):
+class RaceUpdated(_Fact, frozen=True):
     """The service described a race that the bot follows."""
 
     view: RaceView
@@ -206,45 +179,39 @@ class RaceUpdated(_Fact):
         return self.view.name
 
 
-@dataclass(frozen=True, slots=True)
-class RoomConnected(_Fact):
+class RoomConnected(_Fact, frozen=True):
     """The bot's socket to a race room is open."""
 
     race: str
 
 
-@dataclass(frozen=True, slots=True)
-class RoomDisconnected(_Fact):
+class RoomDisconnected(_Fact, frozen=True):
     """The bot's socket to a race room is closed."""
 
     race: str
 
 
-@dataclass(frozen=True, slots=True)
-class RaceForgotten(_Fact):
+class RaceForgotten(_Fact, frozen=True):
     """The bot no longer follows a race."""
 
     race: str
 
 
-@dataclass(frozen=True, slots=True)
-class LobbyCreated(_Fact):
+class LobbyCreated(_Fact, frozen=True):
     """A lobby that was ordered was confirmed, `took_s` seconds after it was asked for."""
 
     lobby_id: int
     took_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class LobbyCreateFailed(_Fact):
+class LobbyCreateFailed(_Fact, frozen=True):
     """A lobby that was ordered did not come about, or was not confirmed in time."""
 
     reason: CreateFailure
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class LobbyUpdated(_Fact):
+class LobbyUpdated(_Fact, frozen=True):
     """A lobby of the bot was asked for, was described by the coordinator, or is out of the bot's sight."""
 
     lobby: LobbyRecord
@@ -254,8 +221,7 @@ class LobbyUpdated(_Fact):
         return self.lobby.key
 
 
-@dataclass(frozen=True, slots=True)
-class LobbyForgotten(_Fact):
+class LobbyForgotten(_Fact, frozen=True):
     """A finished or failed lobby is no longer shown."""
 
     key: str
@@ -295,8 +261,7 @@ LobbyEvent = LobbyUpdated | LobbyForgotten
 Event = BotEvent | RaceEvent | LobbyEvent
 
 
-@dataclass(frozen=True, slots=True)
-class BotChange:
+class BotChange(Record, frozen=True):
     """What one event did to one bot: `before` is None for a new one, `after` for one that is gone."""
 
     event: Event
@@ -306,8 +271,7 @@ class BotChange:
     kind: ClassVar[str] = "bot"
 
 
-@dataclass(frozen=True, slots=True)
-class RaceChange:
+class RaceChange(Record, frozen=True):
     """What one event did to one race."""
 
     event: RaceEvent
@@ -317,8 +281,7 @@ class RaceChange:
     kind: ClassVar[str] = "race"
 
 
-@dataclass(frozen=True, slots=True)
-class LobbyChange:
+class LobbyChange(Record, frozen=True):
     """What one event did to one lobby."""
 
     event: LobbyEvent

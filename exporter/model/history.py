@@ -1,7 +1,8 @@
 """What has happened, as it is kept: one item a change that an operator would ask about later."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from exporter.model.record import Record
 
 
 class HistoryKind(StrEnum):
@@ -15,8 +16,7 @@ class HistoryKind(StrEnum):
     RACE = "race"
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryItem:
+class HistoryItem(Record, frozen=True):
     """One thing that happened. Ids grow with time: a later item has a larger one, also after a restart."""
 
     id: int
@@ -31,8 +31,7 @@ class HistoryItem:
     actor: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryQuery:
+class HistoryQuery(Record, frozen=True):
     """Which items are asked for, newest first; an empty set filters nothing.
 
     `before` is the id that all items must be below: the cursor. `since` and `until` are Unix seconds, both included.
@@ -58,8 +57,7 @@ class HistoryQuery:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryPage:
+class HistoryPage(Record, frozen=True):
     """Some items, newest first; `next` is the cursor of the page after, None if there is none."""
 
     items: tuple[HistoryItem, ...]

@@ -14,11 +14,11 @@ The status is derived here and nowhere else. What each fact does to it:
     everything else                       unchanged
 """
 
-from dataclasses import replace
 from typing import assert_never
 
 from exporter.errors import FailureReason
 from exporter.model import events as ev
+from exporter.model.record import replace
 from exporter.model.states import CONNECTING, DISCONNECTED, BotStatus
 from exporter.model.status import BotMemory, BotRecord, LobbyRecord, RaceRecord, RaceView
 

@@ -1,11 +1,11 @@
 """The words that users see: statuses, states, reasons, and how a platform's life cycle looks."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
 from exporter.errors import AuthReason, FailureReason
 from exporter.errors import DisconnectReason as DisconnectReason  # noqa: PLC0414  (users see it: a name of this module)
+from exporter.model.record import Record
 
 DISCONNECTED = "disconnected"
 CONNECTING = "connecting"
@@ -141,8 +141,7 @@ class EntrantStatus(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class PlatformTraits:
+class PlatformTraits(Record, frozen=True):
     """What readers need to know about a platform; each platform declares its own.
 
     `states` are in the order of the life cycle and begin with disconnected, connecting. `moves` are the expected

@@ -1,7 +1,6 @@
 """The records: all that is known now about one bot, lobby or race. Immutable; only `reduce` makes new ones."""
 
-from dataclasses import dataclass
-
+from exporter.model.record import Record
 from exporter.model.states import (
     DISCONNECTED,
     BotStatus,
@@ -12,8 +11,7 @@ from exporter.model.states import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Maintenance:
+class Maintenance(Record, frozen=True):
     """An operator's note that a bot may misbehave for now; `until` is None for "until taken back"."""
 
     until: float | None
@@ -21,8 +19,7 @@ class Maintenance:
     by: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class BotMemory:
+class BotMemory(Record, frozen=True):
     """What an earlier run of the process knew of a bot and what still holds: times, the last error, maintenance.
 
     `status` is the last verdict of that run. It is history: nothing that was live is believed without a new proof.
@@ -38,16 +35,14 @@ class BotMemory:
     last_error_time: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Recalled:
+class Recalled(Record, frozen=True):
     """What is remembered of a bot that enters the fleet: whether it is to run, and what an earlier run knew of it."""
 
     active: bool
     memory: BotMemory | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BotRecord:
+class BotRecord(Record, frozen=True):
     """All that is known about one bot.
 
     `subject` is what the bot stands for on its platform: a racetime.gg category or a Steam username.
@@ -107,8 +102,7 @@ class BotRecord:
         return self.state in self.traits.busy or self.creating_lobby
 
 
-@dataclass(frozen=True, slots=True)
-class Entrant:
+class Entrant(Record, frozen=True):
     """One racer in a race; `user_id` is None for a deleted account."""
 
     user_id: str | None
@@ -119,8 +113,7 @@ class Entrant:
     finish_time_s: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class RaceView:
+class RaceView(Record, frozen=True):
     """A race as the service last described it. `detailed` is False for a list entry, which has no entrants."""
 
     category: str
@@ -147,8 +140,7 @@ class RaceView:
         return f"{self.category}/{self.slug}"
 
 
-@dataclass(frozen=True, slots=True)
-class RaceRecord:
+class RaceRecord(Record, frozen=True):
     """One race room: the service's view of it and who of our bots follows it.
 
     `bots` follow the room (the first of them is the one shown), `connected` have an open socket to it.
@@ -170,8 +162,7 @@ class RaceRecord:
         return not self.view.state.ended
 
 
-@dataclass(frozen=True, slots=True)
-class LobbyPlayer:
+class LobbyPlayer(Record, frozen=True):
     """One person in a Dota 2 lobby; `team` is radiant, dire, spectator or unassigned, who has no slot."""
 
     steam_id: int
@@ -180,8 +171,7 @@ class LobbyPlayer:
     slot: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class LobbyRecord:
+class LobbyRecord(Record, frozen=True):
     """One Dota 2 lobby. `key` names it in the store: the lobby id once there is one, before that the bot's name.
 
     `players` are those who are in it now, without the bot, which has the team `bot_team` and should be unassigned.

@@ -6,14 +6,14 @@ call makes a new one.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Connection, Engine, delete, func, select, text
 
 from exporter.errors import TroubleKind
-from exporter.model.history import HistoryItem
 from exporter.storage.backlog import Batch
+from exporter.storage.bulk import insert_once, of_records, of_rows, upsert
 from exporter.storage.engine import Target, create_file, file_identity, writer_engine
 from exporter.storage.migrate import newest_revision, revisions, upgrade
 from exporter.storage.order_rows import (
@@ -27,14 +27,16 @@ from exporter.storage.order_rows import (
     save_order,
 )
 from exporter.storage.remembered import StoredBot, bot_row
-from exporter.storage.repository import BotRepository, insert_once, upsert
+from exporter.storage.repository import BotRepository
 from exporter.storage.schema import BOT_EVENTS, LOBBIES, RACES
 from exporter.storage.trouble import StorageTrouble, explained
 
 # Any number that only we use: held by the one process that writes to a PostgreSQL database.
 _OWNER_LOCK: Final = 0x626F745F6F776E72
 _PRUNE_AT_ONCE: Final = 2_000
-_FIELDS: Final = tuple(field.name for field in fields(HistoryItem))
+_ITEMS: Final = of_records(insert_once, BOT_EVENTS)
+_LOBBIES: Final = of_rows(upsert, LOBBIES)
+_RACES: Final = of_rows(upsert, RACES)
 
 
 class DatabaseInUse(StorageTrouble):
@@ -101,22 +103,17 @@ class Database:
         """Write a batch in one transaction; one that was written before changes nothing."""
         items = batch.items + [item for _, item in batch.orders.values() if item is not None]
         with self._transaction(durable=bool(batch.orders)) as connection:
-            dialect = connection.dialect.name
             for order, _ in batch.orders.values():
                 save_order(connection, order)
-            if items:
-                rows = [{name: getattr(item, name) for name in _FIELDS} for item in items]
-                connection.execute(insert_once(dialect, BOT_EVENTS), rows)
+            _ITEMS.write(connection, items)
             bots = BotRepository(connection)
             bots.save_bots(
                 [bot_row(b.record, b.standing, b.lobbies_created, b.removed_at) for b in batch.bots.values()]
             )
             if batch.present is not None:
                 bots.mark_removed(batch.present, batch.at)
-            if batch.lobbies:
-                connection.execute(upsert(dialect, LOBBIES), list(batch.lobbies.values()))
-            if batch.races:
-                connection.execute(upsert(dialect, RACES), list(batch.races.values()))
+            _LOBBIES.write(connection, list(batch.lobbies.values()))
+            _RACES.write(connection, list(batch.races.values()))
         if self._events is not None:
             self._events += len(items)
 

@@ -135,4 +135,4 @@ def _postgresql(url: URL, **pool: Any) -> Engine:
         "application_name": "bot-exporter",
     }
     given = {name: value for name, value in limits.items() if name not in url.query}
-    return create_engine(url, connect_args=given, **pool)
+    return create_engine(url, connect_args=given, paramstyle="format", **pool)  # positional, as Bulk needs them

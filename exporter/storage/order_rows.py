@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from exporter.storage.repository import upsert
+from exporter.storage.bulk import upsert
 from exporter.storage.schema import ORDERS
 
 

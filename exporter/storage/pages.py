@@ -1,7 +1,6 @@
 """Pages of history: what is written, from the database, and what is not written yet, from memory."""
 
 import asyncio
-from dataclasses import fields
 from typing import Any, Final
 
 from sqlalchemy import Engine, Select, select
@@ -15,7 +14,7 @@ from exporter.storage.trouble import StorageTrouble, explained
 
 _AT_ONCE: Final = 2
 _SET_BACK_S: Final = 86400.0
-_FIELDS: Final = tuple(field.name for field in fields(HistoryItem))
+_FIELDS: Final = HistoryItem.__struct_fields__
 _EVENTS: Final = BOT_EVENTS.c
 
 

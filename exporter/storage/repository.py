@@ -3,15 +3,16 @@
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Insert, Table, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, select, update
 
 from exporter.model.states import BotStatus
+from exporter.storage.bulk import of_rows, upsert
 from exporter.storage.remembered import Row, StoredBot, stored_bot
 from exporter.storage.schema import BOTS
 from exporter.storage.texts import clean
 
 _AT_ONCE: Final = 500
+_SAVED: Final = of_rows(upsert, BOTS)
 
 
 class BotRepository:
@@ -63,8 +64,7 @@ class BotRepository:
 
     def save_bots(self, rows: Sequence[Row]) -> None:
         """Write whole rows, new or not."""
-        if rows:
-            self._connection.execute(upsert(self._connection.dialect.name, BOTS), rows)
+        _SAVED.write(self._connection, rows)
 
     def mark_removed(self, present: Collection[str], at: float) -> None:
         """Note that every other bot has left the configuration."""
@@ -79,20 +79,3 @@ class BotRepository:
 
     def _update(self, name: str, **values: object) -> bool:
         return self._connection.execute(update(BOTS).where(BOTS.c.name == name).values(**values)).rowcount == 1
-
-
-def upsert(dialect: str, table: Table) -> Insert:
-    """Return the statement that writes a row whether or not there is one with its key."""
-    insert = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
-    keys = [column.name for column in table.primary_key]
-    changed = {column.name: insert.excluded[column.name] for column in table.columns if column.name not in keys}
-    return insert.on_conflict_do_update(index_elements=keys, set_=changed)
-
-
-def insert_once(dialect: str, table: Table) -> Insert:
-    """Return the statement that writes a row unless there is one with its key.
-
-    A batch whose commit was cut off may be written or not: it is simply written again.
-    """
-    insert = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
-    return insert.on_conflict_do_nothing(index_elements=[column.name for column in table.primary_key])

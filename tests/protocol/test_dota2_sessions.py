@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from exporter.errors import OrderInDoubt, OrderRefused
 from exporter.model import events as ev
+from exporter.model.record import replace
 from exporter.model.states import BotStatus
 from exporter.platforms.dota2.wire import GcMsg, JoinResult, SessionStatus
 from exporter.platforms.steam.framing import Header, encode_frame

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from exporter.errors import AuthReason
 from exporter.model import events as ev
 from exporter.model.history import HistoryKind, HistoryQuery
+from exporter.model.record import replace
 from exporter.model.states import BotStatus, LobbyState, RaceState
 from exporter.model.status import Maintenance
 from exporter.storage.database import Database
@@ -142,10 +143,7 @@ async def test_finished_lobbies_and_races_are_kept_with_their_outcome(where: Tar
         assert rig.storage.lobbies_created == 1
         view = race_view()
         rig.store.apply(ev.RaceUpdated("alpha", AT, view))
-        ended = race_view(state=RaceState.FINISHED).__class__(
-            **{name: getattr(view, name) for name in view.__slots__}
-            | {"state": RaceState.FINISHED, "started_at": AT, "ended_at": AT + 90, "entrants_count": 4}
-        )
+        ended = replace(view, state=RaceState.FINISHED, started_at=AT, ended_at=AT + 90, entrants_count=4)
         rig.store.apply(ev.RaceUpdated("alpha", AT + 90, ended))
         items = await rig.history(kinds=frozenset({HistoryKind.LOBBY, HistoryKind.RACE}))
     (kept,) = rows(where, LOBBIES)
@@ -291,8 +289,7 @@ async def test_pages_hold_everything_once_and_newest_first(where: Target, asked:
         found: list[int] = []
         cursor: int | None = None
         while True:
-            fields = {name: getattr(asked, name) for name in asked.__slots__} | {"limit": 37, "before": cursor}
-            page = await rig.storage.page(HistoryQuery(**fields))
+            page = await rig.storage.page(replace(asked, limit=37, before=cursor))
             found += [item.id for item in page.items]
             cursor = page.next
             if cursor is None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from exporter.model import events as ev
+from exporter.model import record
 from exporter.model.states import BotStatus, DisconnectReason
 from exporter.model.status import Maintenance
 from exporter.platforms.base import BotContext
@@ -22,7 +23,7 @@ from tests.clock import ManualClock
 from tests.fleet import TRAITS, race_view
 from tests.web.fleet import lobby
 
-ELSEWHERE = replace(TRAITS, name="elsewhere")
+ELSEWHERE = record.replace(TRAITS, name="elsewhere")
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@ watched; the next session shows it again, or it is gone. Facts are reported only
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from exporter.model import events as ev
+from exporter.model.record import replace
 from exporter.model.states import LobbyState
 from exporter.model.status import LobbyRecord
 from exporter.platforms.base import BotContext

@@ -6,9 +6,9 @@ same position, nobody in the pool has a slot, and `leaver_status` is not read at
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Final
 
+from exporter.model.record import replace
 from exporter.model.states import NO_MATCH, UNKNOWN_OUTCOME, LobbyState
 from exporter.model.status import LobbyPlayer, LobbyRecord
 from exporter.platforms.dota2.choices import MODES, REGIONS

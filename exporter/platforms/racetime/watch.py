@@ -1,10 +1,10 @@
 """What one room tells, as facts: the race as it is, and who said what."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
 from exporter.model import events as ev
+from exporter.model.record import replace
 from exporter.model.states import RaceState
 from exporter.model.status import RaceView
 from exporter.platforms.base import BotContext

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from prometheus_client import Metric
@@ -14,6 +13,7 @@ from exporter.errors import AuthReason, FailureReason
 from exporter.metrics.counters import Counters
 from exporter.metrics.exposition import Exposition, MetricsPage
 from exporter.model import events as ev
+from exporter.model.record import replace
 from exporter.model.states import (
     CreateFailure,
     DisconnectReason,

@@ -1,9 +1,8 @@
 """What a page says of lobbies."""
 
-from dataclasses import replace
-
 from exporter.errors import FailureReason
 from exporter.model import events as ev
+from exporter.model.record import replace
 from exporter.model.states import LOBBY_OUTCOMES, CreateFailure, LobbyState
 from tests.unit.metrics.rig import STEAM, Rig, connected, lobby, racer
 

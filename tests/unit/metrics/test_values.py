@@ -1,10 +1,9 @@
 """The figures of a fleet as they are now."""
 
-from dataclasses import replace
-
 import pytest
 
 from exporter.model import events as ev
+from exporter.model.record import replace
 from exporter.model.states import EntrantStatus, RaceState
 from exporter.model.status import Maintenance
 from exporter.stats import BotStats

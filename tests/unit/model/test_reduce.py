@@ -1,6 +1,5 @@
 """What each fact does to a record: the verdicts that operators rely on."""
 
-from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -9,6 +8,7 @@ from hypothesis import strategies as st
 
 from exporter.errors import AuthReason, FailureReason
 from exporter.model import events as ev
+from exporter.model.record import replace
 from exporter.model.reduce import reduce_bot, reduce_lobby, reduce_race
 from exporter.model.states import (
     BotStatus,

@@ -1,12 +1,11 @@
 """Records as JSON: the parts that no server is needed for."""
 
-from dataclasses import replace
-
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.model.record import replace
 from exporter.model.status import BotRecord, LobbyPlayer, LobbyRecord
 from exporter.process import ProcessState
 from exporter.store import StatusStore

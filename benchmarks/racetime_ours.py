@@ -16,6 +16,7 @@ from exporter.app import Application, application, load_fleet
 from exporter.logs import configure
 from exporter.model import events as ev
 from exporter.platforms.racetime.bot import RacetimeBot
+from exporter.process import settle
 from exporter.reload import Fleet
 from exporter.web.settings import WebSettings
 
@@ -111,6 +112,7 @@ def main() -> None:
     cpu_at_start_s = time.process_time()
     configure("info", "logfmt")
     fleet = load_fleet(Path(sys.argv[1]))
+    settle()
     with asyncio.Runner(loop_factory=factory) as runner, contextlib.suppress(KeyboardInterrupt):
         runner.run(serve(fleet, Path(sys.argv[2]), cpu_at_start_s, watched="watched" in sys.argv[3:]))
 

@@ -28,6 +28,7 @@ from benchmarks.racetime_fleet import Figures, Row, say, until, warm_up
 from benchmarks.steam_site import AUTHORITY_FILE, PASSWORD, SECRET
 
 OURS, PEER = "bot-exporter", "steam-next"
+LAYER = "its Steam layer alone"  # no store, history, web server, status, log or bot of a game: what the peer does
 WATCHED = "bot-exporter, watched"  # a run of its own: the ticker that finds stalls would add to the processor time
 EMPTY = "bot-exporter, no bots"  # what memory is compared with
 TOKEN, BY_PASSWORD = "token", "password"
@@ -89,9 +90,9 @@ def site_process(kind: str, options: Options, folder: Path, log: IO[bytes]) -> I
         site.close()
 
 
-def exporter(told: Json, folder: Path, log: IO[bytes], *, bots: bool, watched: bool) -> Helper:
-    """Start a bot-exporter with these accounts; tokens are where an earlier run would have left them."""
-    accounts = told["accounts"] if bots else []
+def exporter(told: Json, folder: Path, log: IO[bytes], subject: str) -> Helper:
+    """Start a bot-exporter, or its Steam layer; tokens are where an earlier run would have left them."""
+    accounts = [] if subject == EMPTY else told["accounts"]
     tokens = folder / "data" / "tokens"
     tokens.mkdir(parents=True)
     lines = [f"steam: {{logon_interval: 0s, cm_list: {json.dumps(told['urls'])}}}", "bots:" if accounts else "bots: []"]
@@ -106,8 +107,9 @@ def exporter(told: Json, folder: Path, log: IO[bytes], *, bots: bool, watched: b
             (tokens / f"bot{number}.json").write_text(json.dumps(stored), encoding="utf-8")
     config = folder / "config.yaml"
     config.write_text("\n".join(lines), encoding="utf-8")
-    words = ["watched"] if watched else []
-    return Helper("benchmarks.steam_ours", str(config), str(folder / "data"), *words, log=log)
+    words = ["watched"] if subject == WATCHED else []
+    module = "benchmarks.steam_layer" if subject == LAYER else "benchmarks.steam_ours"
+    return Helper(module, str(config), str(folder / "data"), *words, log=log)
 
 
 def peer(told: Json, kind: str, folder: Path, log: IO[bytes]) -> Helper:
@@ -163,10 +165,7 @@ def one_run(subject: str, kind: str, options: Options) -> tuple[Figures, Memory,
     with tempfile.TemporaryDirectory() as scratch, Path(scratch, "log").open("w+b") as log:
         folder = Path(scratch)
         with site_process(kind, options, folder, log) as (site, told):
-            if subject == PEER:
-                fleet = peer(told, kind, folder, log)
-            else:
-                fleet = exporter(told, folder, log, bots=subject != EMPTY, watched=subject == WATCHED)
+            fleet = peer(told, kind, folder, log) if subject == PEER else exporter(told, folder, log, subject)
             try:
                 hello = fleet.ask("hello")
                 figures, held = life(subject, fleet, site, options)
@@ -193,11 +192,11 @@ class Report:
             subject = WATCHED if subject == OURS else ""
         return [run[key] for run in self.runs[kind].get(subject, ()) if key in run]
 
-    def ratios(self, kind: str, key: str) -> list[float]:
+    def ratios(self, kind: str, key: str, subject: str = OURS) -> list[float]:
         """Return ours/peer of the rounds in which both were measured."""
         pairs = [
             (ours[key], peers[key])
-            for ours, peers in zip(self.runs[kind].get(OURS, ()), self.runs[kind].get(PEER, ()), strict=False)
+            for ours, peers in zip(self.runs[kind].get(subject, ()), self.runs[kind].get(PEER, ()), strict=False)
             if key in ours and key in peers
         ]
         return ratios([mine for mine, _ in pairs], [theirs for _, theirs in pairs])
@@ -208,7 +207,7 @@ class Report:
         for kind in self.runs:
             found: Json = {}
             for row in ROWS:
-                spreads = {name: self.values(kind, name, row.key) for name in (OURS, PEER)}
+                spreads = {name: self.values(kind, name, row.key) for name in (OURS, LAYER, PEER)}
                 spreads["ratio"] = self.ratios(kind, row.key) if row.compared else []
                 found[row.key] = {
                     "title": row.title.strip(),
@@ -222,7 +221,7 @@ class Report:
 def run(options: Options, notes: list[str], *, with_peer: bool) -> Report:
     """Run all rounds. A run that fails is told and left out."""
     report = Report(options, machine(), load_average(), notes=notes)
-    subjects = [EMPTY, OURS, PEER, WATCHED] if with_peer else [EMPTY, OURS, WATCHED]
+    subjects = [EMPTY, OURS, PEER, LAYER, WATCHED] if with_peer else [EMPTY, OURS, LAYER, WATCHED]
     report.runs = {kind: {subject: [] for subject in subjects} for kind in options.kinds}
     warm_up()
     held: Memory | None = None
@@ -265,14 +264,16 @@ def table(report: Report) -> str:
     for kind in report.runs:
         header = [f"log on {KINDS[kind]}", OURS, PEER, "ratio", "target"]
         rows = [header, *filter(None, (_cells(report, kind, row) for row in ROWS))]
+        alone = [cells for row in ROWS[1:6] if (cells := _cells(report, kind, row, LAYER))]
+        rows += [["", LAYER, PEER, "ratio", "target"], *alone] if alone else []
         widths = [max(len(row[place]) for row in rows) for place in range(len(header))]
         lines += ["", *("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)]
     return "\n".join(lines)
 
 
-def _cells(report: Report, kind: str, row: Row) -> list[str] | None:
-    ours, peers = (report.values(kind, name, row.key) for name in (OURS, PEER))
-    compared = report.ratios(kind, row.key) if row.compared else []
+def _cells(report: Report, kind: str, row: Row, subject: str = OURS) -> list[str] | None:
+    ours, peers = (report.values(kind, name, row.key) for name in (subject, PEER))
+    compared = report.ratios(kind, row.key, subject) if row.compared else []
     if not ours and not peers:
         return None
     target = f"ratio <= {row.most_ratio:g}" if row.most_ratio else f"<= {row.most:g}" if row.most else ""

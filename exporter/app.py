@@ -238,8 +238,7 @@ async def application(
             league = _league(steam, dota2, fleet.specs, supervisor, clock)
             if league is not None:
                 await stack.enter_async_context(_background(league.run(), "demo league"))
-        gc.collect()
-        gc.freeze()  # what exists now lives as long as the process: the collector need not look at it again
+        gc.freeze()  # as settle() did with the modules, but without a look that would hold up the first connections
         process.ready = True
         _log.info("started", bots=len(fleet.specs), version=VERSION)
         try:

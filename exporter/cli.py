@@ -17,6 +17,7 @@ from exporter import migrate
 from exporter.app import VERSION, Application, application, load_fleet
 from exporter.errors import ConfigError, Problem, StartError
 from exporter.logs import Redactor, configure
+from exporter.process import settle
 from exporter.reload import Fleet
 from exporter.secrets import SecretError
 from exporter.sections import open_storage_url
@@ -149,6 +150,7 @@ def _run(flags: Flags, fleet: Fleet, redactor: Redactor) -> int:
         factory = None
     else:
         factory = uvloop.new_event_loop
+    settle()
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(_serve(flags, fleet, redactor))
     return 0

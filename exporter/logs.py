@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, Literal, Protocol, TextIO
 from urllib.parse import quote, quote_plus
 
@@ -94,10 +95,11 @@ class Redactor:
     def text(self, text: str) -> str:
         """Return a text without secrets."""
         if self._heads:
-            windows = (text[i : i + _SHORTEST_SECRET] for i in range(len(text) - _SHORTEST_SECRET + 1))
-            found = {form for window in windows for form in self._heads.get(window, ())}
-            for form in sorted(found, key=len, reverse=True):  # the longest first: one may begin another
-                text = text.replace(form, STARS)
+            windows = {text[i : i + _SHORTEST_SECRET] for i in range(len(text) - _SHORTEST_SECRET + 1)}
+            if heads := self._heads.keys() & windows:
+                forms = (form for head in heads for form in self._heads[head])
+                for form in sorted(forms, key=len, reverse=True):  # the longest first: one may begin another
+                    text = text.replace(form, STARS)
         if _SUSPICIOUS.search(text):
             for pattern in _PATTERNS:
                 text = pattern.sub(_keep_name, text)
@@ -139,6 +141,7 @@ class Redactor:
         return dict(self._items(event, 0))  # type: ignore[arg-type]  # str keys are object keys here
 
 
+@lru_cache(maxsize=1024)
 def is_secret_name(name: str) -> bool:
     """Say whether a value of this name is a secret: `client_secret` and `Api-Key`, not `token_expires_at`."""
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+", "_", name[:200]).lower()

@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 CONFIG ?= config.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check fmt bench docs proto lock clean
+.PHONY: help run setup test check fmt bench docs schema proto lock clean
 
 help: ## show the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -37,6 +37,7 @@ check: $(VENV)/.dev ## ruff, mypy --strict, import-linter, generated documents
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/docs.py --check
+	$(BIN)/python -m dashboards.source --check
 
 fmt: $(VENV)/.dev ## format the code
 	$(BIN)/ruff check --fix .
@@ -48,8 +49,12 @@ bench: $(VENV)/.dev ## measure, beside other programs that do the same work (abo
 	$(BIN)/python -m benchmarks.steam_fleet --json build/steam_fleet.json
 	$(BIN)/python -m benchmarks.history --json build/history.json
 
-docs: $(VENV)/.dev ## regenerate the documents that come from code
+docs: $(VENV)/.dev ## regenerate the documents and dashboards that come from code
 	$(BIN)/python scripts/docs.py
+	$(BIN)/python -m dashboards.source
+
+schema: $(VENV)/.dev ## make the schema of dashboards from Grafana's own types (needs npm)
+	$(BIN)/python scripts/dashboard_schema.py
 
 proto: $(VENV)/.dev ## generate the protobuf module of the Dota 2 messages
 	$(BIN)/python scripts/protos.py

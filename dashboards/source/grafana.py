@@ -322,7 +322,6 @@ def table(
         height=height,
         options={
             "cellHeight": "sm",
-            "footer": {"countRows": False, "fields": "", "reducer": ["sum"], "show": False},
             "frameIndex": 0,
             "showHeader": True,
             **({"sortBy": [{"displayName": sort, "desc": descending}]} if sort else {}),

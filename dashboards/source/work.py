@@ -15,7 +15,7 @@ from dashboards.source.words import (
     YELLOW,
 )
 
-s: Final = Selector(("bot", "category"))
+s: Final = Selector(("platform", "bot", "category"))
 NO_DOTA2: Final = "No Dota 2 bots"
 NO_RACETIME: Final = "No racetime.gg bots"
 

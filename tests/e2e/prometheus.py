@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -38,14 +39,19 @@ class Prometheus:
         self._url = url
         self._session = session
 
+    async def ask(self, path: str, **parameters: str) -> Any:
+        """Return the data of a successful answer of the API."""
+        async with self._session.get(f"{self._url}/api/v1/{path}", params=parameters) as response:
+            answer = await response.json()
+        assert answer["status"] == "success", (parameters, answer)
+        return answer["data"]
+
     async def query(self, promql: str, *labels: str) -> Samples:
         """Return the instant vector: values by the values of the named labels."""
-        async with self._session.get(f"{self._url}/api/v1/query", params={"query": promql}) as response:
-            answer = await response.json()
-        assert answer["status"] == "success", answer
+        answer = await self.ask("query", query=promql)
         return {
             tuple(sample["metric"].get(label, "") for label in labels): float(sample["value"][1])
-            for sample in answer["data"]["result"]
+            for sample in answer["result"]
         }
 
     async def until(self, promql: str, labels: Sequence[str], expected: Samples, limit_s: float = 60.0) -> None:

@@ -71,7 +71,7 @@ def bot_links(bot: str, instance: str, job: str) -> list[Json]:
 OF_A_ROW: Final = bot_links("${__data.fields.bot}", "${__data.fields.instance}", "${__data.fields.job}")
 OF_A_SERIES: Final = bot_links("${__field.labels.bot}", "${__field.labels.instance}", "${__field.labels.job}")
 
-BOT_COLUMNS: Final[Mapping[str, Mapping[str, Any]]] = {
+BOT_COLUMNS: Final[dict[str, Mapping[str, Any]]] = {
     "bot": {"links": OF_A_ROW},
     "platform": {},
     "instance": {},

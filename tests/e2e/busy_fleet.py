@@ -121,8 +121,7 @@ async def busy_fleet(folder: Path) -> AsyncIterator[BusyFleet]:
     clock = SystemClock()
     accounts = demo_accounts(clock.now())
     for name in DOTA2:
-        code = {"email_code": "R7PQK"} if name == "mailed" else {}
-        accounts.world.add_account(f"user-{name}", PASSWORD, **code)
+        accounts.world.add_account(f"user-{name}", PASSWORD, email_code="R7PQK" if name == "mailed" else "")
     scenario = SCENARIOS["quiet"](accounts.world.accounts)
     steam = SteamSimulator(accounts.world, clock=clock, scenario=accounts, games=[scenario.coordinator], tick_s=0.1)
     async with AsyncExitStack() as stack:

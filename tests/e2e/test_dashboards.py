@@ -128,7 +128,9 @@ async def shown(fleet: BusyFleet, name: str, title: str, ref: int = 0, **chosen:
     words = mappings[0]["options"]
     found = {}
     for each in await answers(fleet, filled(target["expr"], world), now=True):
-        legend = re.sub(r"\{\{(\w+)\}\}", lambda part, each=each: each["metric"][part[1]], target["legendFormat"])
+        legend = target["legendFormat"]
+        for label in re.findall(r"\{\{(\w+)\}\}", legend):
+            legend = legend.replace(f"{{{{{label}}}}}", each["metric"][label])
         value = numbers(each)[-1]
         found[legend] = words[f"{value:g}"]["text"] if words else value
     return found

@@ -78,13 +78,9 @@ def _lobbies() -> tuple[Panel, ...]:
                     "custom__cellOptions": {"type": "color-text"},
                 },
             ),
-            Column("radiant", f"max by ({EACH_BOT}) ({s('bot_lobby_players', team='radiant')})", {}),
-            Column("dire", f"max by ({EACH_BOT}) ({s('bot_lobby_players', team='dire')})", {}),
-            Column(
-                "others",
-                f"sum by ({EACH_BOT}) ({s('bot_lobby_players', team=('spectator', 'unassigned'))})",
-                {},
-            ),
+            Column("radiant", _players("radiant"), {}),
+            Column("dire", _players("dire"), {}),
+            Column("others", _players("spectator", "unassigned"), {}),
             nothing=NO_DOTA2,
             labels=BOT_COLUMNS | {"lobby_id": {}, "state": {}, "server_region": {}, "game_mode": {}},
             hidden=["job"],
@@ -142,6 +138,14 @@ def _lobbies() -> tuple[Panel, ...]:
             unit="none",
             thresholds=steps((None, GREEN)),
         ),
+    )
+
+
+def _players(*teams: str) -> str:
+    """Count those of some teams; a bot without a lobby has a count too, and no row."""
+    return (
+        f"sum by ({EACH_BOT}) ({s('bot_lobby_players', team=teams)})\n"
+        f"  and on (job, instance, bot) {s('bot_lobby_info')}"
     )
 
 

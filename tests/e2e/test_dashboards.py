@@ -200,6 +200,14 @@ async def test_the_rows_of_a_table_fit_together(fleet: BusyFleet) -> None:
         assert {label for each in found for label in each["metric"]} in (common, common | {"reason"})
 
 
+async def test_only_open_lobbies_have_rows(fleet: BusyFleet) -> None:
+    panel = panel_of("bot-exporter-work", "Which lobbies are open, and for how long?")
+    world = dict.fromkeys(variables(dashboards()["bot-exporter-work"]), ALL) | GRAFANAS
+    for target in panel["targets"]:
+        found = await answers(fleet, filled(target["expr"], world), now=True)
+        assert [each["metric"]["bot"] for each in found] == ["hosting"], target["expr"]
+
+
 async def test_the_alerts_table_has_what_its_links_need(fleet: BusyFleet) -> None:
     expected = {"BotAuthFailed", "BotDown", "BotSteamRateLimited"}
     panel = panel_of("bot-exporter-fleet", "Which alerts fire or are about to, and what is to be done?")

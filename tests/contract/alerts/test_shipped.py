@@ -1,10 +1,8 @@
 """The shipped rules name what exists, say what to do, and each alert has its page."""
 
-import json
 import re
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -12,9 +10,8 @@ from exporter.errors import AuthReason
 from exporter.metrics.catalogue import FAMILIES
 from exporter.model.states import BotStatus
 from exporter.platforms import PLATFORMS
-from tests.contract.alerts.shipped import ALERTING, RECORDING, RUNBOOKS, Alert, alerts, recorded
+from tests.contract.alerts.shipped import ALERTING, RECORDING, Alert, alerts, recorded
 from tests.tools import require_tool
-from tests.web.fleet import Fleet
 
 # Prometheus' own.
 OTHERS = {"up", "ALERTS"}
@@ -22,7 +19,6 @@ REST = (
     "and on (job, instance, bot) (bot_active == 1)",
     "and on (job, instance, bot) (bot_maintenance == 0)",
 )
-PARTS = ["What it means", "First look", "Causes and remedies", "Wait or act", "Escalate"]
 SAMPLES = {name: family for family in FAMILIES.values() for name in family.sample_names}
 
 each_alert = pytest.mark.parametrize("alert", alerts(), ids=lambda alert: alert.id)
@@ -135,75 +131,3 @@ def test_every_refusal_is_told() -> None:
 def test_every_platform_has_its_alert_for_a_bot_that_is_down() -> None:
     assert {alert.labels["platform"] for alert in alerts() if alert.name == "BotDown"} == set(PLATFORMS)
     assert {alert.labels["platform"] for alert in alerts() if alert.name == "BotTokenExpiringSoon"} == set(PLATFORMS)
-
-
-# --- runbooks ---
-
-PAGES = sorted(path for path in RUNBOOKS.glob("*.md") if path.name != "README.md")
-each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-
-
-def test_every_alert_has_a_runbook_and_no_other() -> None:
-    assert {page.stem for page in PAGES} == {alert.name for alert in alerts()}
-    index = re.findall(
-        r"^\| \[(\w+)\]\((\w+)\.md\) \| ([a-z, ]+) \|", (RUNBOOKS / "README.md").read_text("utf-8"), re.MULTILINE
-    )
-    assert {name for name, file, _ in index if name == file} == {alert.name for alert in alerts()}
-    for name, _, severities in index:
-        assert set(severities.split(", ")) == {alert.labels["severity"] for alert in alerts() if alert.name == name}
-
-
-@each_page
-def test_a_runbook_has_its_parts(page: Path) -> None:
-    text = page.read_text(encoding="utf-8")
-    assert text.startswith(f"# {page.stem}\n")
-    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == PARTS
-    look = text.partition("## First look")[2].partition("## ")[0]
-    assert "```sh" in look
-    assert "```promql" in look
-
-
-async def test_the_routes_that_runbooks_ask_exist() -> None:
-    async with Fleet() as fleet:
-        routes = [re.sub(r"\{\w+\}", "[^/]+", route.path) for route in fleet.server.routes]
-    asked = {
-        url
-        for page in [*PAGES, RUNBOOKS / "README.md"]
-        for url in re.findall(r"127\.0\.0\.1:9977(/[\w./-]*)", page.read_text("utf-8"))
-    }
-    assert len(asked) > 5
-    for path in asked:
-        assert any(re.fullmatch(route, path) for route in routes), path
-
-
-def test_the_programs_that_runbooks_run_are_known() -> None:
-    known = {"curl", "bot-exporter", "pgrep", "pkill", "date", "top", "df", "promtool", "amtool"}
-    for page in PAGES:
-        for block in re.findall(r"^```sh\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL):
-            assert {line.split()[0] for line in block.splitlines()} <= known, page.name
-
-
-def test_the_queries_of_runbooks_are_promql_about_what_exists(tmp_path: Path) -> None:
-    promtool = require_tool("promtool", "prometheus")
-    queries = {
-        f"runbooks:{page.stem}:{number}": query
-        for page in PAGES
-        for number, query in enumerate(
-            re.findall(r"^```promql\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-        )
-    }
-    assert len(queries) >= len(PAGES)
-    for query in queries.values():
-        known = {label for metric, _ in selectors(query) for label in SAMPLES[metric].label_names}
-        for inside in re.findall(r"\b(?:on|by) \(([^)]*)\)", query):
-            assert set(inside.split(", ")) <= known | {"job", "instance", "le"}, query
-        for metric, labels in selectors(query):
-            assert metric in SAMPLES, metric
-            assert labels <= {*SAMPLES[metric].label_names, "job", "instance"}, query
-    rules = [{"record": name, "expr": query} for name, query in queries.items()]
-    path = tmp_path / "rules.json"
-    path.write_text(json.dumps({"groups": [{"name": "runbooks", "rules": rules}]}), encoding="utf-8")
-    check = subprocess.run(
-        [promtool, "check", "rules", str(path)], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert check.returncode == 0, check.stdout + check.stderr

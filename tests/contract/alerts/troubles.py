@@ -318,7 +318,7 @@ TROUBLES: Final = (
         "BotStatusStale",
         _of(LOBBY_1),
         "lobby-1 was last proved to work 21m 0s ago. Compare the clocks of Prometheus and of 127.0.0.1:9977 first; if "
-        "they agree this is a bug: save the log, then restart the exporter.",
+        "they agree this is a bug: save the log, then restart the bot.",
         bad={name("bot_last_status_check_timestamp_seconds", bot="lobby-1", platform="dota2"): always(at(BEGIN + 1))},
         rise=7,
     ),
@@ -340,7 +340,7 @@ TROUBLES: Final = (
         "BotLobbyStuck-creating",
         _of(LOBBY_1) | {"state": "creating"},
         "lobby-1 has been creating a lobby for 18m 0s; it takes seconds. If only this bot is affected restart the "
-        "exporter when no other lobby runs; if all are, the coordinator is in trouble: wait.",
+        "bot, not the exporter; if all are, the coordinator is in trouble: wait.",
         bad=_lobby("creating", 0),
         rise=3,
     ),
@@ -355,8 +355,8 @@ TROUBLES: Final = (
     Trouble(
         "BotLobbyStuck-in_game",
         _of(LOBBY_1) | {"state": "in_game"},
-        "lobby-1 has been in one game for 4h 16m 0s. If the match is over, the bot missed its end: restart the "
-        "exporter when no other lobby runs.",
+        "lobby-1 has been in one game for 4h 16m 0s. If the match is over, the bot missed its end: restart the bot, "
+        "not the exporter.",
         bad=_lobby("in_game", 4 * 3600),
         rise=1,
     ),

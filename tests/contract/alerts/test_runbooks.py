@@ -127,8 +127,8 @@ def test_nobody_is_told_to_restart_the_exporter_for_a_bot(page: Runbook) -> None
     if page.name in OF_THE_PROCESS:
         return
     text = " ".join(page.text.split())
-    for found in re.finditer(r"(\w+ )?restart (of )?the exporter([^.;:]*)", text, re.IGNORECASE):
-        assert found[1] == "not " or (found[2] and "gains nothing" in found[3]), found[0]
+    for before, of, after in re.findall(r"(?i)(\w+ )?restart (of )?the exporter([^.;:]*)", text):
+        assert before == "not " or (of and "gains nothing" in after), (before, of, after)
 
 
 def test_the_queries_are_promql_about_what_exists(tmp_path: Path) -> None:

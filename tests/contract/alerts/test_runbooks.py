@@ -114,8 +114,8 @@ async def test_the_routes_that_are_asked_exist() -> None:
     for page in runbooks():
         for line in [*page.commands, *re.findall(r"`(curl [^`]+)`", page.text)]:
             for path in re.findall(r"127\.0\.0\.1:9977(/[\w./-]*)", line):
-                method = re.search(r"-X (\w+)", line)
-                asked.add((method[1] if method else "POST" if " -d " in line else "GET", path))
+                given = re.search(r"-X (\w+)", line)
+                asked.add((given[1] if given else "POST" if " -d " in line else "GET", path))
     assert len(asked) > 10
     for method, path in asked:
         assert any(method == known and re.fullmatch(route, path) for known, route in routes), (method, path)

@@ -58,6 +58,8 @@ class Panel:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     overrides: tuple[Json, ...] = ()
     transformations: tuple[Json, ...] = ()
+    step: str = ""
+    """The shortest step of the queries."""
 
     def json(self, number: int, x: int, y: int) -> Json:
         return {
@@ -74,6 +76,7 @@ class Panel:
             },
             "options": dict(self.options),
             **({"transformations": list(self.transformations)} if self.transformations else {}),
+            **({"interval": self.step} if self.step else {}),
         }
 
 
@@ -192,6 +195,8 @@ def graph(
             **({"thresholds": thresholds} if thresholds else {}),
         },
         overrides=tuple(overrides),
+        # $__rate_interval is at least a minute at a usual scrape interval: with shorter steps an event is in many bars.
+        step="1m" if bars else "",
     )
 
 

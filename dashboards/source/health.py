@@ -193,8 +193,8 @@ def _http() -> tuple[Panel, ...]:
         ),
         graph(
             "Who is refused, and what fails?",
-            "Answers that were no success, by code: 401 and 403 are wrong keys, 409 and 422 wrong orders, 429 is too many; "
-            "502 and 504 are the services', 503 is an order that nobody could take, 500 is a bug.",
+            "Answers that were no success, by code: 401 and 403 are wrong keys, 409 and 422 wrong orders, 429 is "
+            "too many; 502 and 504 are the services', 503 is an order that nobody could take, 500 is a bug.",
             Query(
                 f"sum by (code, route) (rate({s('bot_exporter_http_requests_total', code=('4..', '5..'))}"
                 "[$__rate_interval]))",
@@ -213,7 +213,7 @@ def _http() -> tuple[Panel, ...]:
         ),
         graph(
             "Which share of the answers is a failure?",
-            "Answers of 500 and more, of all answers; the panel beside it says which.",
+            "Answers of 500 and more, of all answers; the panel above it says which.",
             Query(
                 f"(sum by (instance) (rate({failed}[$__rate_interval])) or 0 * sum by (instance) "
                 f"(rate({requests}[$__rate_interval])))\n"

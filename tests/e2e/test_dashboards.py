@@ -17,7 +17,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 LIMIT_S: Final = 60.0
 ALL: Final = ".+"
-GRAFANAS: Final = {"__rate_interval": "4s", "__range": "5m"}
+SPAN_S: Final = 600.0
+"""The time shown: all that the fleet has lived, also on a slow machine."""
+GRAFANAS: Final = {"__rate_interval": "4s", "__range": "15m"}
 """Grafana's own variables, for a scrape every 300 ms."""
 
 
@@ -29,7 +31,7 @@ async def _fleet(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Busy
         yield running
 
 
-async def answers(fleet: BusyFleet, expr: str, *, now: bool, span_s: float = 120.0) -> list[Json]:
+async def answers(fleet: BusyFleet, expr: str, *, now: bool, span_s: float = SPAN_S) -> list[Json]:
     """Return the series of the answer that have at least one number."""
     at = time.time()
     if now:
@@ -92,7 +94,7 @@ async def offered(fleet: BusyFleet, selector: str, label: str) -> set[str]:
     """Return the values of a variable, as Grafana asks for them."""
     at = time.time()
     values = await fleet.server.ask(
-        f"label/{label}/values", **{"match[]": selector, "start": str(at - 120), "end": str(at)}
+        f"label/{label}/values", **{"match[]": selector, "start": str(at - SPAN_S), "end": str(at)}
     )
     return set(values)
 

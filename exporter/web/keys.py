@@ -220,7 +220,7 @@ class Gate:
         trouble = "no key was sent" if offered is None else "the key that was sent is not known here"
         how = "send it in the header X-API-Key" if self._basic else _HOW
         detail = f"{trouble}: this needs a key with {wanted}; {how}. {self._where()}"
-        return HttpProblem(401, detail, _ASK_KEY)
+        return HttpProblem(401, detail, _ASK_USER if self._basic else _ASK_KEY)
 
     def _where(self) -> str:
         if self._rules.made_key is not None:

@@ -95,9 +95,10 @@ async def test_with_basic_auth_everything_but_the_probes_is_closed(passwords: Pa
 
 async def test_a_user_gives_no_orders(passwords: Passwords) -> None:
     door = gate(passwords=passwords)
-    refused = await refusal(door, Access.ADMIN, login("ann", "pass"))
-    assert refused.status == 401
-    assert "X-API-Key" in refused.detail
+    for sent in (login("ann", "pass"), {}, {"X-API-Key": "wrong"}):
+        refused = await refusal(door, Access.ADMIN, sent)
+        assert (refused.status, refused.headers["WWW-Authenticate"].split()[0]) == (401, "Basic")
+        assert "X-API-Key" in refused.detail
     for _ in range(MOST_FAILURES + 1):  # a user without a key has guessed nothing
         assert (await refusal(door, Access.ADMIN, login("ann", "pass"))).status == 401
     assert await door.admit(Access.ADMIN, login("ann", "pass") | BOSS, AWAY) is KEYS[1]

@@ -1,9 +1,10 @@
 """A bot's lobbies against the simulated coordinator: their life, each order, each refusal."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
@@ -129,7 +130,7 @@ async def test_shuffling_and_flipping(rig: LobbyRig) -> None:
     assert sorted(each.team for each in rig.lobby.players) == ["dire", "radiant"]
 
 
-@pytest.mark.parametrize("order", [Dota2Bot.leave_lobby, Dota2Bot.destroy_lobby])
+@pytest.mark.parametrize("order", [Dota2Bot.leave_lobby, Dota2Bot.close_lobby])
 async def test_leaving_and_destroying(rig: LobbyRig, order: Callable[[Dota2Bot], Awaitable[None]]) -> None:
     await rig.host()
     await order(rig.bot())
@@ -141,16 +142,37 @@ async def test_leaving_and_destroying(rig: LobbyRig, order: Callable[[Dota2Bot],
 
 async def test_abandoning_a_game_that_runs(rig: LobbyRig) -> None:
     await rig.host(ANN)
-    with pytest.raises(OrderRefused, match="no game runs in this lobby"):
-        await rig.bot().abandon_game()
     await rig.run_game()
     with pytest.raises(OrderRefused, match=r"leave: the coordinator refused it: not possible now \(2\)"):
         await rig.bot().leave_lobby()
-    with pytest.raises(OrderRefused, match="destroy: the coordinator refused it: access denied"):
-        await rig.bot().destroy_lobby()
-    await rig.bot().abandon_game()
+    with pytest.raises(OrderRefused, match="a game runs in this lobby: wait for its end"):
+        await rig.bot().close_lobby()
+    await rig.bot().close_lobby(abandon=True)
     (over,) = rig.lobbies
     assert (str(over.state), over.match_outcome) == ("finished", "unknown")
+
+
+async def test_what_waits_for_its_turn_is_judged_when_the_turn_comes(rig: LobbyRig) -> None:
+    """The order before it has launched the game, or ended the lobby."""
+    await rig.host(ANN)
+    sent = rig.gc.stats.received
+
+    async def behind(first: Coroutine[Any, Any, object], *others: Coroutine[Any, Any, object]) -> list[str]:
+        one = asyncio.create_task(first)
+        await asyncio.sleep(0)
+        waiting = [asyncio.create_task(each) for each in others]
+        await one
+        found = await asyncio.gather(*waiting, return_exceptions=True)
+        assert all(isinstance(each, OrderRefused) for each in found), found
+        return list(map(str, found))
+
+    again, closed = await behind(rig.bot().launch(), rig.bot().launch(), rig.bot().close_lobby())
+    assert "has begun already" in again
+    assert "leave it with abandon=true" in closed
+    gone = await behind(rig.bot().close_lobby(abandon=True), rig.bot().kick(ANN - BASE), rig.bot().flip_teams())
+    assert ["in no lobby" in each for each in gone] == [True, True]
+    assert (sent[GcMsg.LOBBY_LAUNCH], sent[GcMsg.LOBBY_DESTROY]) == (1, 0)
+    assert (sent[GcMsg.LOBBY_KICK], sent[GcMsg.LOBBY_FLIP]) == (0, 0)
 
 
 async def test_a_launch_with_a_player_in_the_pool_is_refused(rig: LobbyRig) -> None:

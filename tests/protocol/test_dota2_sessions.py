@@ -161,7 +161,7 @@ async def test_a_bot_that_was_killed_adopts_its_lobby(tmp_path: Path, *, in_welc
             assert again.count("bot_lobbies_created_total") == 0
             with pytest.raises(OrderRefused, match="in a lobby already"):
                 await again.bot().create_lobby(SETTINGS)
-            await again.bot().abandon_game()
+            await again.bot().close_lobby(abandon=True)
             await again.bot().create_lobby(SETTINGS)
             assert again.unexpected == []
             await again.supervisor.shutdown()

@@ -7,15 +7,13 @@ It works while its heartbeats are answered and the coordinator has welcomed it. 
 """
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from google.protobuf.message import Message
-
 from exporter.errors import FailureReason, NotNow, Occupied, OrderInDoubt, OrderRefused
 from exporter.model import events as ev
-from exporter.model.states import CreateFailure
+from exporter.model.states import CreateFailure, LobbyState
 from exporter.model.status import LobbyRecord
 from exporter.platforms.base import BotContext
 from exporter.platforms.dota2 import requests
@@ -36,6 +34,7 @@ from exporter.platforms.dota2.objects import InviteSeen, LobbyGone, LobbySeen
 from exporter.platforms.dota2.options import STEAM_ONLINE, Dota2Options
 from exporter.platforms.dota2.orders import AlreadyInGame, BotLost, Order, OrderDesk, PendingOrder
 from exporter.platforms.dota2.proto import dota2_pb2 as pb
+from exporter.platforms.dota2.requests import Request
 from exporter.platforms.dota2.settings import (
     Expected,
     LobbySettings,
@@ -149,8 +148,10 @@ class Dota2Bot:
         self._create_began = self._context.clock.monotonic()
         self._hosting.create_began(settings, expected)
         try:
-            request = requests.creation(settings, self._gc.version)
-            await self._order(requests.CREATE, GcMsg.LOBBY_CREATE, request, self._timing.create_s)
+            message = requests.creation(settings, self._gc.version)
+            async with self._ordering:
+                self._check_session()
+                await self._send(Request(requests.CREATE, GcMsg.LOBBY_CREATE, message), self._timing.create_s)
         except BaseException as error:
             self._not_created(settings, error)
             raise
@@ -161,92 +162,99 @@ class Dota2Bot:
 
     async def set_details(self, changes: Mapping[str, object]) -> LobbyRecord:
         """Change some settings of the lobby and leave the others as they are; returns the lobby."""
-        lobby = self._present_lobby()
-        settings = requests.settings_of(lobby).changed(changes)
-        if settings.password:
-            self._context.hide(settings.password)
-        order = Order("set details", shown=settings.shown_by, by_answer=True)
-        await self._order(order, GcMsg.LOBBY_SET_DETAILS, settings.details(lobby.lobby_id))
+
+        def request(lobby: pb.CSODOTALobby) -> Request:
+            settings = requests.settings_of(lobby).changed(changes)
+            if settings.password:
+                self._context.hide(settings.password)
+            order = Order("set details", shown=settings.shown_by, by_answer=True)
+            return Request(order, GcMsg.LOBBY_SET_DETAILS, settings.details(lobby.lobby_id))
+
+        await self._order_of_lobby(request)
         return self._present()
 
     async def invite(self, steam_id: int) -> None:
         """Invite a player by 64-bit Steam id."""
-        self._present_lobby()
         order = Order("invite", invited=check_steam_id("steam_id", steam_id))
-        await self._order(order, GcMsg.INVITE_TO_LOBBY, requests.invitation(steam_id, self._gc.version))
+        asked = requests.invitation(steam_id, self._gc.version)
+        await self._order_of_lobby(lambda _: Request(order, GcMsg.INVITE_TO_LOBBY, asked))
 
     async def kick(self, account_id: int) -> None:
         """Remove a player from the lobby, by the 32-bit account id."""
-        order = requests.kick(self._present_lobby(), check_account_id(account_id))
-        await self._order(order, GcMsg.LOBBY_KICK, pb.CMsgPracticeLobbyKick(account_id=account_id))
+        account = check_account_id(account_id)
+        asked = pb.CMsgPracticeLobbyKick(account_id=account)
+        await self._order_of_lobby(lambda lobby: Request(requests.kick(lobby, account), GcMsg.LOBBY_KICK, asked))
 
     async def kick_from_team(self, account_id: int) -> None:
         """Move a player from a team to the pool, by the 32-bit account id."""
-        order = requests.kick_from_team(self._present_lobby(), check_account_id(account_id))
-        await self._order(order, GcMsg.LOBBY_KICK_FROM_TEAM, pb.CMsgPracticeLobbyKickFromTeam(account_id=account_id))
+        account = check_account_id(account_id)
+        asked = pb.CMsgPracticeLobbyKickFromTeam(account_id=account)
+        await self._order_of_lobby(
+            lambda lobby: Request(requests.kick_from_team(lobby, account), GcMsg.LOBBY_KICK_FROM_TEAM, asked)
+        )
 
     async def shuffle_teams(self) -> LobbyRecord:
         """Shuffle the seated players into balanced teams; returns the lobby."""
-        order = requests.rearrangement("shuffle", self._present_lobby())
-        await self._order(order, GcMsg.LOBBY_SHUFFLE, pb.CMsgBalancedShuffleLobby())
+        asked = pb.CMsgBalancedShuffleLobby()
+        await self._order_of_lobby(
+            lambda lobby: Request(requests.rearrangement("shuffle", lobby), GcMsg.LOBBY_SHUFFLE, asked)
+        )
         return self._present()
 
     async def flip_teams(self) -> LobbyRecord:
         """Let radiant and dire change places; returns the lobby."""
-        order = requests.rearrangement("flip", self._present_lobby())
-        await self._order(order, GcMsg.LOBBY_FLIP, pb.CMsgFlipLobbyTeams())
+        asked = pb.CMsgFlipLobbyTeams()
+        await self._order_of_lobby(
+            lambda lobby: Request(requests.rearrangement("flip", lobby), GcMsg.LOBBY_FLIP, asked)
+        )
         return self._present()
 
     async def launch(self) -> LobbyRecord:
         """Start the game; returns the lobby once its server is being set up."""
-        order = requests.launch(self._present_lobby())
-        request = pb.CMsgPracticeLobbyLaunch(client_version=self._gc.version)
-        await self._order(order, GcMsg.LOBBY_LAUNCH, request)
+        asked = pb.CMsgPracticeLobbyLaunch(client_version=self._gc.version)
+        await self._order_of_lobby(lambda lobby: Request(requests.launch(lobby), GcMsg.LOBBY_LAUNCH, asked))
         return self._present()
 
     async def leave_lobby(self) -> None:
-        """Leave the lobby. The coordinator refuses that while a game runs: see `abandon_game`."""
-        self._present_lobby()
-        await self._order(Order("leave", by_end=True), GcMsg.LOBBY_LEAVE, pb.CMsgPracticeLobbyLeave())
+        """Leave the lobby. The coordinator refuses that while a game runs: see `close_lobby`."""
+        order = Order("leave", by_end=True)
+        await self._order_of_lobby(lambda _: Request(order, GcMsg.LOBBY_LEAVE, pb.CMsgPracticeLobbyLeave()))
 
-    async def destroy_lobby(self) -> None:
-        """End the lobby for everybody in it."""
-        self._present_lobby()
-        await self._order(Order("destroy", by_end=True), GcMsg.LOBBY_DESTROY, pb.CMsgDestroyLobbyRequest())
+    async def close_lobby(self, *, abandon: bool = False) -> None:
+        """End the lobby for everybody in it; the bot leaves a game that runs, if it may `abandon` it."""
+        await self._order_of_lobby(lambda lobby: requests.closing(lobby, abandon=abandon))
 
-    async def abandon_game(self) -> None:
-        """Leave a lobby whose game runs."""
-        requests.check_running(self._present_lobby())
-        leave = (GcMsg.LOBBY_LEAVE, pb.CMsgPracticeLobbyLeave())
-        await self._order(
-            Order("abandon", by_end=True), GcMsg.ABANDON_GAME, pb.CMsgAbandonCurrentGame(), followed_by=leave
-        )
+    async def _order_of_lobby(self, request: Callable[[pb.CSODOTALobby], Request]) -> None:
+        """Order something of the lobby that the bot is in now.
 
-    async def _order(
-        self,
-        order: Order,
-        number: GcMsg,
-        request: Message,
-        limit_s: float | None = None,
-        followed_by: tuple[GcMsg, Message] | None = None,
-    ) -> None:
-        """Send an order and wait until it is settled; orders go one at a time."""
+        Orders go one at a time. When its turn comes it must be the same lobby still, and `request` judges it as it is
+        then: an order before this one may have launched the game, or ended it. Raises OrderRefused.
+        """
+        asked_of = self._present_lobby().lobby_id
         async with self._ordering:
-            self._check_session()
-            limit_s = self._timing.order_s if limit_s is None else limit_s
-            due = self._context.clock.monotonic() + limit_s
-            settled = asyncio.get_running_loop().create_future()
-            pending = PendingOrder(order, self._gc.request(number, request), settled, limit_s, due)
-            if followed_by is not None:
-                self._gc.request(*followed_by)
-            self._desk.sent(pending)
-            try:
-                self._set_alarm()
-                await self._flush()
-                await settled
-            finally:
-                self._desk.dropped(pending)
-                self._set_alarm()
+            lobby = self._present_lobby()
+            if lobby.lobby_id != asked_of:
+                raise OrderRefused(f"lobby {asked_of} is gone meanwhile: nothing can be ordered of it")
+            made = request(lobby)
+            if self._present().state is LobbyState.FINISHED and not made.order.by_end:
+                raise OrderRefused(f"lobby {asked_of} is finished meanwhile: nothing can be ordered of it")
+            await self._send(made, self._timing.order_s)
+
+    async def _send(self, request: Request, limit_s: float) -> None:
+        """Send an order, whose turn it is, and wait until it is settled."""
+        due = self._context.clock.monotonic() + limit_s
+        settled = asyncio.get_running_loop().create_future()
+        pending = PendingOrder(request.order, self._gc.request(request.number, request.message), settled, limit_s, due)
+        if request.followed_by is not None:
+            self._gc.request(*request.followed_by)
+        self._desk.sent(pending)
+        try:
+            self._set_alarm()
+            await self._flush()
+            await settled
+        finally:
+            self._desk.dropped(pending)
+            self._set_alarm()
 
     def _check_session(self) -> None:
         if self._steam is None or not self._gc.welcomed:

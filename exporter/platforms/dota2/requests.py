@@ -1,13 +1,16 @@
 """What is sent for each order, and how the lobby shows that it was carried out."""
 
+from dataclasses import dataclass
 from typing import Final
+
+from google.protobuf.message import Message
 
 from exporter.errors import OrderRefused
 from exporter.platforms.dota2.lobby import account_id
 from exporter.platforms.dota2.orders import Order
 from exporter.platforms.dota2.proto import dota2_pb2 as pb
 from exporter.platforms.dota2.settings import LobbySettings, lobby_has
-from exporter.platforms.dota2.wire import Phase, Team
+from exporter.platforms.dota2.wire import GcMsg, Phase, Team
 
 CREATE: Final = Order("create", creates=True)
 TO_THE_POOL: Final = pb.CMsgPracticeLobbySetTeamSlot(team=Team.POOL)
@@ -15,6 +18,16 @@ TO_THE_POOL: Final = pb.CMsgPracticeLobbySetTeamSlot(team=Team.POOL)
 _TEAMS: Final = (Team.RADIANT, Team.DIRE)
 
 settings_of = lobby_has
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An order, and the messages that carry it."""
+
+    order: Order
+    number: GcMsg
+    message: Message
+    followed_by: tuple[GcMsg, Message] | None = None
 
 
 def creation(settings: LobbySettings, version: int) -> pb.CMsgPracticeLobbyCreate:
@@ -60,10 +73,14 @@ def launch(lobby: pb.CSODOTALobby) -> Order:
     return Order("launch", shown=lambda seen: bool(seen.state != Phase.UI))
 
 
-def check_running(lobby: pb.CSODOTALobby) -> None:
-    """Raise OrderRefused unless a game runs, or is being set up."""
+def closing(lobby: pb.CSODOTALobby, *, abandon: bool) -> Request:
+    """Return the request to end the lobby, or to leave its game; raises OrderRefused for a game, without `abandon`."""
     if lobby.state in (Phase.UI, Phase.POST_GAME):
-        raise OrderRefused("no game runs in this lobby: leave it instead")
+        return Request(Order("destroy", by_end=True), GcMsg.LOBBY_DESTROY, pb.CMsgDestroyLobbyRequest())
+    if not abandon:
+        raise OrderRefused("a game runs in this lobby: wait for its end, or leave it with abandon=true")
+    leave = (GcMsg.LOBBY_LEAVE, pb.CMsgPracticeLobbyLeave())
+    return Request(Order("abandon", by_end=True), GcMsg.ABANDON_GAME, pb.CMsgAbandonCurrentGame(), followed_by=leave)
 
 
 def _members(lobby: pb.CSODOTALobby) -> dict[int, pb.CSODOTALobbyMember]:

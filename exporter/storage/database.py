@@ -154,6 +154,12 @@ class Database:
             insert_order(connection, order)
         return None
 
+    def find_order_by_key(self, key: str, at: float, key_life_s: float) -> OrderRow | None:
+        """Return the order that used a key, if it lives still."""
+        with self._transaction() as connection:
+            known = order_by_key(connection, key)
+        return known if known is not None and at - known.created_at < key_life_s else None
+
     def find_order(self, order_id: str) -> OrderRow | None:
         """Return an order by its id."""
         with self._transaction() as connection:

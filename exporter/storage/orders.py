@@ -107,6 +107,19 @@ class Orders:
         if known is None:
             self._running[order.id] = order
             return Begun(order, repeated=False)
+        return self._repeated(known, digest)
+
+    async def recall(self, key: str, digest: str) -> Begun | None:
+        """Find the order that was given with this key before. Raises OrderConflict, OrderInDoubt, StorageAway."""
+        known, now = self._in_memory(key), self._clock.now()
+        if known is None:
+            try:
+                known = await self._writer.call_now(lambda: self._database.find_order_by_key(key, now, KEY_LIFE_S))
+            except StorageTrouble as trouble:
+                raise StorageAway(f"orders cannot be read now: {trouble.kind}; try again later") from trouble
+        return self._repeated(known, digest) if known is not None else None
+
+    def _repeated(self, known: OrderRow, digest: str) -> Begun:
         if known.digest != digest:
             raise OrderConflict("this Idempotency-Key was used for another order: take a new one for a new order")
         if known.state is OrderState.IN_DOUBT or (known.state is OrderState.BEGUN and known.id not in self._running):

@@ -43,6 +43,30 @@ def test_the_digest_tells_route_body_and_key_name_apart() -> None:
     assert len(digests) == 18
 
 
+async def test_a_key_is_recalled_without_a_new_intent(where: Target) -> None:
+    clock = SettableClock()
+    async with running(where, clock=clock) as rig:
+        orders = rig.storage.orders
+        assert await orders.recall("key-1", DIGEST) is None
+        order_id, _, _ = await begin(rig)
+        running_still = await orders.recall("key-1", DIGEST)
+        assert running_still is not None
+        assert (running_still.order.id, running_still.order.state) == (order_id, "begun")
+        await orders.finish(order_id, code=200, result="{}", outcome="done")
+        with pytest.raises(OrderConflict):
+            await orders.recall("key-1", OTHER)
+        left, _, _ = await begin(rig, "key-2")
+    async with running(where, clock=clock) as rig:
+        orders = rig.storage.orders
+        done = await orders.recall("key-1", DIGEST)
+        assert done is not None
+        assert (done.order.id, done.order.code) == (order_id, 200)
+        with pytest.raises(OrderInDoubt, match=left):
+            await orders.recall("key-2", DIGEST)
+        clock.at += KEY_LIFE_S
+        assert await orders.recall("key-1", DIGEST) is None
+
+
 async def test_the_answer_of_the_first_time_is_the_answer(where: Target) -> None:
     async with running(where) as rig:
         order_id, state, repeated = await begin(rig)

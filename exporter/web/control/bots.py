@@ -17,7 +17,7 @@ from exporter.timing import Clock
 from exporter.web import encode
 from exporter.web.answers import HttpProblem
 from exporter.web.control.desk import Errand
-from exporter.web.control.giving import OrderWindow
+from exporter.web.control.giving import OrderWindow, order
 from exporter.web.control.outcomes import Answer
 from exporter.web.control.requests import Body, body_of, invalid, no_query
 from exporter.web.status import find_bot
@@ -52,6 +52,7 @@ class BotOrders:
         self._process = process
         self._clock = clock
 
+    @order
     async def start(self, request: web.Request) -> web.Response:
         """Switch a bot on, also over restarts of the process; one that is on is left alone."""
         record = await self._plain(request)
@@ -62,6 +63,7 @@ class BotOrders:
 
         return await self._window.give(request, Errand(OrderAction.START, record.name, record), work)
 
+    @order
     async def stop(self, request: web.Request) -> web.Response:
         """Switch a bot off, also over restarts of the process, and answer once its sockets are closed."""
         record = await self._plain(request)
@@ -72,6 +74,7 @@ class BotOrders:
 
         return await self._window.give(request, Errand(OrderAction.STOP, record.name, record), work)
 
+    @order
     async def restart(self, request: web.Request) -> web.Response:
         """End a bot's connection and begin anew at once, without waiting for a retry; a stopped bot is started."""
         record = await self._plain(request)
@@ -82,6 +85,7 @@ class BotOrders:
 
         return await self._window.give(request, Errand(OrderAction.RESTART, record.name, record), work)
 
+    @order
     async def guard_code(self, request: web.Request) -> web.Response:
         """Hand in the Steam Guard code that the bot's logon waits for."""
         record = self._known(request)
@@ -97,6 +101,7 @@ class BotOrders:
 
         return await self._window.give(request, Errand(OrderAction.GUARD_CODE, record.name, record), work)
 
+    @order
     async def begin_maintenance(self, request: web.Request) -> web.Response:
         """Announce maintenance: the bot runs on, takes no new work, and is left out by alerts and by /health."""
         record = self._known(request)
@@ -111,6 +116,7 @@ class BotOrders:
 
         return await self._window.give(request, Errand(OrderAction.BEGIN_MAINTENANCE, record.name, record), work)
 
+    @order
     async def end_maintenance(self, request: web.Request) -> web.Response:
         """Say that maintenance is over; without any nothing happens."""
         record = await self._plain(request)

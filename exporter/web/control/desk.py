@@ -79,6 +79,9 @@ class OrderKeeper(Protocol):
     ) -> Begun:
         """Keep an intent before anything is sent. Raises OrderConflict, OrderInDoubt, StorageAway."""
 
+    async def recall(self, key: str, digest: str) -> Begun | None:
+        """Find the order that was given with this key before. Raises OrderConflict, OrderInDoubt, StorageAway."""
+
     async def finish(
         self,
         order_id: str,
@@ -171,13 +174,31 @@ class OrderDesk:
         self._tasks.add(task)
         task.add_done_callback(lambda ended: self._ended(ended, running))
         begun = await asyncio.shield(running.begun)
-        waited = running.answer
         if begun.repeated:
-            if begun.order.result is not None and begun.order.code is not None:
-                return Handled(begun.order.id, _stored(begun.order))
-            waited = self._by_id.get(begun.order.id, running.answer)
-        await asyncio.wait({waited}, timeout=max(0.0, until - loop.time()))
-        return Handled(begun.order.id, waited.result() if waited.done() and not waited.cancelled() else None)
+            return await self._known(begun.order, until)
+        return await self._waited(begun.order.id, running.answer, until)
+
+    async def recall(self, ask: Ask, wait_s: float) -> Handled | None:
+        """Return what is known of the order that was given with this key before; if it still runs, wait for its end.
+
+        That holds whatever has become of what the order is about. Raises OrderConflict, OrderInDoubt and StorageAway.
+        """
+        if ask.key is None:
+            return None
+        until = asyncio.get_running_loop().time() + wait_s
+        begun = await self._keeper.recall(ask.key, self._digest(ask.route, ask.body, ask.actor))
+        return await self._known(begun.order, until) if begun is not None else None
+
+    async def _known(self, order: KeptOrder, until: float) -> Handled:
+        if order.result is not None and order.code is not None:
+            return Handled(order.id, _stored(order))
+        running = self._by_id.get(order.id)
+        return await self._waited(order.id, running, until) if running is not None else Handled(order.id, None)
+
+    async def _waited(self, order_id: str, running: "asyncio.Future[Answer]", until: float) -> Handled:
+        """Wait for the end of an order, but not longer than `until`."""
+        await asyncio.wait({running}, timeout=max(0.0, until - asyncio.get_running_loop().time()))
+        return Handled(order_id, running.result() if running.done() and not running.cancelled() else None)
 
     async def find(self, order_id: str) -> tuple[KeptOrder, Answer | None] | None:
         """Return an order and, if it has ended, what came of it. Raises StorageAway."""

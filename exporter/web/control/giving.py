@@ -1,5 +1,10 @@
 """How every handler gives an order and answers: the one way from a request to the desk and back."""
 
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Protocol, TypeVar
+
 from aiohttp import web
 
 from exporter.errors import OrderConflict, OrderInDoubt, StorageAway
@@ -10,6 +15,56 @@ from exporter.web.control.requests import ask_of, wait_s
 from exporter.web.keys import KEY
 
 _RETRY_S = 5
+
+
+class _GivesOrders(Protocol):
+    @property
+    def _window(self) -> "OrderWindow": ...
+
+
+_S = TypeVar("_S", bound=_GivesOrders)
+_Handler = Callable[[_S, web.Request], Awaitable[web.Response]]
+
+
+def order(handler: _Handler[_S]) -> _Handler[_S]:
+    """Make a handler that gives an order: one whose key was used before is answered before anything is looked at.
+
+    What the order was about may be gone since, and its sender must not read that as "nothing was done". So it is also
+    no answer that the thing is unknown while nobody can tell whether the key is.
+    """
+
+    @wraps(handler)
+    async def handle(self: _S, request: web.Request) -> web.Response:
+        try:
+            known = await self._window.recall(request)
+        except StorageAway as away:
+            try:
+                return await handler(self, request)
+            except HttpProblem as problem:
+                untold = problem.status == 404 and "Order-Id" not in problem.headers
+                raise (_away(away) if untold else problem) from None
+        return known if known is not None else await handler(self, request)
+
+    return handle
+
+
+def gives_order(handler: object) -> bool:
+    """Return whether `order` has made this handler."""
+    return hasattr(handler, "__wrapped__")
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except OrderConflict as error:
+        raise HttpProblem(422, f"Idempotency-Key: {error}") from None
+    except OrderInDoubt as error:
+        raise HttpProblem(409, str(error)) from None
+
+
+def _away(error: StorageAway) -> HttpProblem:
+    return HttpProblem(503, str(error), {"Retry-After": str(_RETRY_S)})
 
 
 class OrderWindow:
@@ -24,14 +79,19 @@ class OrderWindow:
         ask = ask_of(request, await request.read())
         wait = wait_s(request)
         try:
-            handled = await self._desk.give(ask, errand, work, wait)
-        except OrderConflict as error:
-            raise HttpProblem(422, f"Idempotency-Key: {error}") from None
-        except OrderInDoubt as error:
-            raise HttpProblem(409, str(error)) from None
+            with _explained():
+                handled = await self._desk.give(ask, errand, work, wait)
         except StorageAway as error:
-            raise HttpProblem(503, str(error), {"Retry-After": str(_RETRY_S)}) from None
+            raise _away(error) from None
         return self.answer(handled.order_id, handled.answer)
+
+    async def recall(self, request: web.Request) -> web.Response | None:
+        """Answer an order whose key was used before, as the first time; None for any other. Raises StorageAway."""
+        ask = ask_of(request, await request.read())
+        wait = wait_s(request)
+        with _explained():
+            handled = await self._desk.recall(ask, wait)
+        return self.answer(handled.order_id, handled.answer) if handled is not None else None
 
     def answer(self, order_id: str, answer: Answer | None) -> web.Response:
         """Return the answer to the order; raises it when it is a problem."""

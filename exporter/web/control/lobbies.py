@@ -9,7 +9,6 @@ from pydantic import BeforeValidator, Field
 from exporter.dispatch import Dispatch
 from exporter.errors import NotNow, Occupied, OrderRefused
 from exporter.model.orders import OrderAction
-from exporter.model.states import LobbyState
 from exporter.model.status import BotRecord, LobbyRecord
 from exporter.platforms.dota2.options import DOTA2
 from exporter.platforms.dota2.settings import (
@@ -27,7 +26,7 @@ from exporter.web import encode
 from exporter.web.answers import HttpProblem
 from exporter.web.control.bots import NoBody
 from exporter.web.control.desk import Errand
-from exporter.web.control.giving import OrderWindow
+from exporter.web.control.giving import OrderWindow, order
 from exporter.web.control.outcomes import Answer
 from exporter.web.control.requests import Body, body_of, invalid, no_query
 from exporter.web.status import find_bot
@@ -52,8 +51,7 @@ class LobbyHost(Protocol):
     async def shuffle_teams(self) -> LobbyRecord: ...
     async def flip_teams(self) -> LobbyRecord: ...
     async def launch(self) -> LobbyRecord: ...
-    async def destroy_lobby(self) -> None: ...
-    async def abandon_game(self) -> None: ...
+    async def close_lobby(self, *, abandon: bool = False) -> None: ...
 
 
 def _steam_id(given: object) -> int:
@@ -118,6 +116,7 @@ class LobbyOrders:
         self._supervisor = supervisor
         self._dispatch = dispatch
 
+    @order
     async def create(self, request: web.Request) -> web.Response:
         """Create a lobby with a free bot, and answer with it once the coordinator has confirmed it."""
         no_query(request)
@@ -151,6 +150,7 @@ class LobbyOrders:
 
         return await self._window.give(request, Errand(OrderAction.CREATE_LOBBY, settings.name), work)
 
+    @order
     async def change(self, request: web.Request) -> web.Response:
         """Change some settings of a lobby and leave the others as they are."""
         record = self._known(request)
@@ -162,6 +162,7 @@ class LobbyOrders:
         _checked({"name": "checked", **changes}, None)
         return await self._give(request, OrderAction.CHANGE_LOBBY, record, lambda host: host.set_details(changes))
 
+    @order
     async def close(self, request: web.Request) -> web.Response:
         """End a lobby for everybody in it; a running game only with `abandon=true`."""
         record = self._known(request)
@@ -170,27 +171,26 @@ class LobbyOrders:
         abandon = request.query.get("abandon", "false")
         if abandon not in ("true", "false"):
             raise HttpProblem(400, f"abandon cannot be {abandon[:20]!r}: use true or false")
+        return await self._give(
+            request, OrderAction.CLOSE_LOBBY, record, lambda host: host.close_lobby(abandon=abandon == "true")
+        )
 
-        async def order(host: LobbyHost) -> None:
-            running = host.lobby is not None and host.lobby.state is LobbyState.IN_GAME
-            if running and abandon == "false":
-                raise OrderRefused("a game runs in this lobby: wait for its end, or leave it with abandon=true")
-            await (host.abandon_game() if running else host.destroy_lobby())
-
-        return await self._give(request, OrderAction.CLOSE_LOBBY, record, order)
-
+    @order
     async def launch(self, request: web.Request) -> web.Response:
         """Start the game; the answer has the lobby whose server is being set up."""
         return await self._plain(request, OrderAction.LAUNCH, lambda host: host.launch())
 
+    @order
     async def shuffle(self, request: web.Request) -> web.Response:
         """Shuffle the seated players into balanced teams."""
         return await self._plain(request, OrderAction.SHUFFLE, lambda host: host.shuffle_teams())
 
+    @order
     async def flip(self, request: web.Request) -> web.Response:
         """Let radiant and dire change places."""
         return await self._plain(request, OrderAction.FLIP, lambda host: host.flip_teams())
 
+    @order
     async def invite(self, request: web.Request) -> web.Response:
         """Invite a player."""
         record = self._known(request)
@@ -198,6 +198,7 @@ class LobbyOrders:
         given = await body_of(request, Player)
         return await self._give(request, OrderAction.INVITE, record, lambda host: host.invite(given.steam_id))
 
+    @order
     async def kick(self, request: web.Request) -> web.Response:
         """Remove a player from the lobby, or from the team."""
         record = self._known(request)
@@ -205,10 +206,10 @@ class LobbyOrders:
         given = await body_of(request, Kicked)
         account = given.steam_id & _ACCOUNT_ID
 
-        async def order(host: LobbyHost) -> None:
+        async def kick(host: LobbyHost) -> None:
             await (host.kick_from_team(account) if given.from_team else host.kick(account))
 
-        return await self._give(request, OrderAction.KICK, record, order)
+        return await self._give(request, OrderAction.KICK, record, kick)
 
     def created(self, record: LobbyRecord) -> Answer:
         """Return the answer to a creation."""
@@ -257,25 +258,25 @@ class LobbyOrders:
                     asked.add(bot.name)
 
     async def _plain(
-        self, request: web.Request, action: OrderAction, order: Callable[[LobbyHost], Awaitable[object]]
+        self, request: web.Request, action: OrderAction, deed: Callable[[LobbyHost], Awaitable[object]]
     ) -> web.Response:
         record = self._known(request)
         no_query(request)
         await body_of(request, NoBody)
-        return await self._give(request, action, record, order)
+        return await self._give(request, action, record, deed)
 
     async def _give(
         self,
         request: web.Request,
         action: OrderAction,
         record: LobbyRecord,
-        order: Callable[[LobbyHost], Awaitable[object]],
+        deed: Callable[[LobbyHost], Awaitable[object]],
     ) -> web.Response:
         """Have the bot of a lobby carry out an order on it; the answer is the lobby as it is then."""
 
         async def work(_: Errand) -> Answer:
             host = self._in_lobby(record)
-            await order(host)
+            await deed(host)
             return Answer(200, self.shown(self._store.lobbies.get(record.key) or host.lobby or record))
 
         errand = Errand(action, f"{record.name} ({record.lobby_id})", self._store.bots.get(record.bot))

@@ -10,6 +10,7 @@ from exporter.platforms.dota2.options import DOTA2
 from exporter.platforms.dota2.settings import MOST_NAME_CHARS, MOST_PASSWORD_CHARS
 from exporter.store import StatusStore
 from exporter.web.answers import json_answer
+from exporter.web.control.giving import OrderWindow, order
 from exporter.web.control.lobbies import Choice, LobbyOrders
 from exporter.web.control.outcomes import Answer
 from exporter.web.control.requests import Body, body_of, invalid, no_query
@@ -33,7 +34,8 @@ class OlderLobbyId(Body):
 class OlderRoutes:
     """The handlers."""
 
-    def __init__(self, store: StatusStore, lobbies: LobbyOrders) -> None:
+    def __init__(self, window: OrderWindow, store: StatusStore, lobbies: LobbyOrders) -> None:
+        self._window = window
         self._store = store
         self._lobbies = lobbies
 
@@ -42,6 +44,7 @@ class OlderRoutes:
         bots = [each for each in self._store.bots.values() if each.platform == DOTA2.name]
         return json_answer({"bots": {each.subject: each.healthy for each in bots}})
 
+    @order
     async def create(self, request: web.Request) -> web.Response:
         """Create a lobby with a free bot."""
         no_query(request)

@@ -8,7 +8,7 @@ from exporter.model.orders import OrderAction
 from exporter.web.answers import HttpProblem, json_answer
 from exporter.web.control.bots import NoBody
 from exporter.web.control.desk import Errand, OrderDesk
-from exporter.web.control.giving import OrderWindow
+from exporter.web.control.giving import OrderWindow, order
 from exporter.web.control.outcomes import Answer
 from exporter.web.control.requests import body_of, no_query
 from exporter.web.encode import timestamp
@@ -22,6 +22,7 @@ class ProcessOrders:
         self._desk = desk
         self._drain = drain
 
+    @order
     async def begin_drain(self, request: web.Request) -> web.Response:
         """Take on no new lobbies and races, and be not ready; the answer lists what still has to end."""
         no_query(request)
@@ -33,6 +34,7 @@ class ProcessOrders:
 
         return await self._window.give(request, Errand(OrderAction.BEGIN_DRAIN), work)
 
+    @order
     async def end_drain(self, request: web.Request) -> web.Response:
         """Take on new work again."""
         no_query(request)

@@ -16,7 +16,7 @@ from exporter.supervisor import Supervisor
 from exporter.web import encode
 from exporter.web.answers import HttpProblem
 from exporter.web.control.desk import Errand
-from exporter.web.control.giving import OrderWindow
+from exporter.web.control.giving import OrderWindow, order
 from exporter.web.control.outcomes import Answer
 from exporter.web.control.requests import Body, body_of, invalid, no_query
 
@@ -83,6 +83,7 @@ class RaceOrders:
         self._supervisor = supervisor
         self._dispatch = dispatch
 
+    @order
     async def create(self, request: web.Request) -> web.Response:
         """Open a race room in a category of one of our bots, and answer with it once the site has named it."""
         no_query(request)
@@ -104,6 +105,7 @@ class RaceOrders:
 
         return await self._window.give(request, Errand(OrderAction.OPEN_RACE, given.category), work)
 
+    @order
     async def edit(self, request: web.Request) -> web.Response:
         """Change some fields of a race's form; the others stay, if one of our bots opened the room."""
         bot, category, slug = self._room(request)
@@ -120,6 +122,7 @@ class RaceOrders:
 
         return await self._window.give(request, Errand(OrderAction.EDIT_RACE, f"{category}/{slug}", bot), work)
 
+    @order
     async def act(self, request: web.Request) -> web.Response:
         """Do one action in a room that one of our bots follows; the answer has what the room said to it."""
         bot, category, slug = self._room(request)

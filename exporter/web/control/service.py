@@ -38,4 +38,4 @@ class ControlRoutes:
         self.lobbies = LobbyOrders(window, store, commands.supervisor, commands.dispatch)
         self.races = RaceOrders(window, store, commands.supervisor, commands.dispatch)
         self.process = ProcessOrders(window, commands.desk, commands.drain)
-        self.older = OlderRoutes(store, self.lobbies)
+        self.older = OlderRoutes(window, store, self.lobbies)

@@ -11,8 +11,11 @@ from exporter.platforms.dota2.settings import LobbySettings
 from exporter.platforms.dota2.wire import GcMsg, JoinResult
 from exporter.timing import SystemClock
 from exporter.web.control.lobbies import LobbyHost
+from exporter.web.keys import AccessRules
+from exporter.web.settings import WebSettings
 from tests.eventually import eventually
 from tests.web.control.rig import ANN, BEN, LOBBY, Json, Rig, control_rig
+from tests.web.fleet import ADMIN_KEY, KEYS, Fleet
 
 LOBBIES = "/api/v1/lobbies"
 
@@ -156,6 +159,70 @@ async def test_a_key_creates_one_lobby(tmp_path: Path) -> None:
         await rig.call("DELETE", f"{LOBBIES}/{first['lobby_id']}")
         await eventually(lambda: any(each.ready for each in rig.program.store.bots.values()))
         await rig.ok(LOBBIES, LOBBY, Idempotency_Key="night-2")  # nothing was done with it before
+
+
+async def test_a_key_is_answered_though_what_it_was_about_is_gone(tmp_path: Path) -> None:
+    async with control_rig(tmp_path, bots=1) as rig:
+        lobby_id = await rig.lobby()
+        path = f"{LOBBIES}/{lobby_id}"
+        closed = await rig.call("DELETE", path, Idempotency_Key="close-1")
+        order_id = rig.headers["Order-Id"]
+        rig.program.store.apply(ev.LobbyForgotten("lobby-1", SystemClock().now(), lobby_id))
+        await rig.call("DELETE", path)
+        assert rig.status == 404
+        assert await rig.call("DELETE", path, Idempotency_Key="close-1") == closed
+        assert (rig.status, rig.headers["Order-Id"]) == (200, order_id)
+        await rig.call("DELETE", f"{path}?abandon=true", Idempotency_Key="close-1")
+        assert rig.status == 422
+        stop, spec = "/api/v1/bots/lobby-1/stop", rig.program.supervisor.specs["lobby-1"]
+        stopped = await rig.ok(stop, Idempotency_Key="stop-1")
+        await rig.program.supervisor.remove("lobby-1")
+        assert "no bot" in await rig.refused(404, stop)
+        assert await rig.ok(stop, Idempotency_Key="stop-1") == stopped
+        await rig.program.supervisor.add(spec)
+
+
+async def test_nobody_reads_a_404_as_not_done_while_keys_cannot_be_looked_up() -> None:
+    async with Fleet(WebSettings(listen=(("127.0.0.1", 0),), access=AccessRules(KEYS))) as fleet:  # without a database
+        headers = {"X-API-Key": ADMIN_KEY}
+        plain = await fleet.call(f"{LOBBIES}/7/launch", "POST", headers=headers)
+        keyed = await fleet.call(f"{LOBBIES}/7/launch", "POST", headers=headers | {"Idempotency-Key": "launch-1"})
+        assert (plain.status, keyed.status) == (404, 503)
+        assert keyed.headers["Retry-After"] == "5"
+
+
+async def test_orders_on_one_lobby_take_turns(tmp_path: Path) -> None:
+    """One that waits behind a launch or an end is judged by what the lobby is then, and not sent."""
+    async with control_rig(tmp_path) as rig:
+        assert rig.program.dota2 is not None
+        coordinator = rig.program.dota2.coordinator
+        received = coordinator.stats.received
+
+        async def give(method: str, path: str) -> tuple[int, str]:
+            async with rig.session.request(method, path) as answer:
+                return answer.status, (await answer.json(content_type=None)).get("detail", "")
+
+        async def behind(number: GcMsg, first: tuple[str, str], *others: tuple[str, str]) -> list[tuple[int, str]]:
+            coordinator.faults.delay(number, 0.3, times=1)
+            one = asyncio.create_task(give(*first))
+            await eventually(lambda: received[number] == 1)
+            found = await asyncio.gather(*(give(*each) for each in others))
+            assert await one == (200, "")
+            return found
+
+        path = f"{LOBBIES}/{await rig.lobby()}"
+        late = await behind(GcMsg.LOBBY_DESTROY, ("DELETE", path), ("POST", f"{path}/flip"), ("DELETE", path))
+        assert [(status, "in no lobby" in detail) for status, detail in late] == [(409, True)] * 2
+        lobby_id = await rig.lobby()
+        path = f"{LOBBIES}/{lobby_id}"
+        rig.seat(lobby_id, ANN, BEN)
+        await eventually(lambda: len(rig.program.store.lobbies[lobby_id].players) == 2)
+        again, closed = await behind(
+            GcMsg.LOBBY_LAUNCH, ("POST", f"{path}/launch"), ("POST", f"{path}/launch"), ("DELETE", path)
+        )
+        assert (again[0], "begun already" in again[1]) == (409, True)
+        assert (closed[0], "abandon=true" in closed[1]) == (409, True)
+        assert (received[GcMsg.LOBBY_LAUNCH], received[GcMsg.LOBBY_DESTROY], received[GcMsg.LOBBY_FLIP]) == (1, 1, 0)
 
 
 async def refusing(rig: Rig, result: int) -> str:

@@ -12,7 +12,7 @@ from exporter.web.answers import HttpProblem
 from exporter.web.settings import DEFAULT_LISTEN, WebSettings
 
 _FOLDER = Path(__file__).parent / "static"
-_TYPES = MappingProxyType({".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"})
+TYPES = MappingProxyType({".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"})
 _SHELL = "index.html"
 
 
@@ -27,7 +27,7 @@ class LandingPage:
         self._version = version
         self._encrypted = settings.web_config is not None and settings.web_config.tls is not None
         self._shell = Template((_FOLDER / _SHELL).read_text())
-        self._files = {each.name: each.read_bytes() for each in _FOLDER.iterdir() if each.suffix in _TYPES}
+        self._files = {each.name: each.read_bytes() for each in _FOLDER.iterdir() if each.suffix in TYPES}
         self._tags = {name: sha256(body).hexdigest()[:16] for name, body in self._files.items()}
 
     async def index(self, request: web.Request) -> web.Response:
@@ -50,7 +50,7 @@ class LandingPage:
         if any(tag.value == self._tags[name] for tag in known):
             return web.Response(status=304, headers=headers)
         return web.Response(
-            body=self._files[name], content_type=_TYPES[Path(name).suffix], charset="utf-8", headers=headers
+            body=self._files[name], content_type=TYPES[Path(name).suffix], charset="utf-8", headers=headers
         )
 
     def _scrape_config(self, host: str) -> str:

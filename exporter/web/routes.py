@@ -6,6 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
+from exporter.web.api.pages import ApiPages
 from exporter.web.control.service import ControlRoutes
 from exporter.web.history import HistoryRoutes
 from exporter.web.keys import Access
@@ -45,6 +46,7 @@ def route_table(
     probes: Probes,
     reload: ReloadPage,
     control: ControlRoutes,
+    api: ApiPages,
 ) -> tuple[Route, ...]:
     """Return every route of the server."""
     return (
@@ -66,6 +68,9 @@ def route_table(
         Route("GET", READINESS, probes.ready, Access.PUBLIC),
         Route("POST", "/-/reload", reload.reload, Access.ADMIN),
         *_control(control),
+        Route("GET", "/api/v1/openapi.json", api.description, Access.READ),
+        Route("GET", "/api/v1/docs", api.docs, Access.PAGE),
+        Route("GET", "/api/v1/docs/{file}", api.file, Access.PAGE),
     )
 
 

@@ -13,6 +13,8 @@ from exporter.stats import HttpStats, LogonStats, StorageStats
 from exporter.store import StatusStore
 from exporter.timing import Clock
 from exporter.web.acceptor import Acceptor, shown
+from exporter.web.api.document import document
+from exporter.web.api.pages import ApiPages
 from exporter.web.clients import Clients
 from exporter.web.connection import Connection
 from exporter.web.control.service import Commands, ControlRoutes
@@ -75,6 +77,7 @@ class WebServer:
         if settings.web_config is not None:
             self._live = LiveWebConfig(settings.web_config, process, self._use)
             self._use(settings.web_config)
+        api = ApiPages()
         self.routes: tuple[Route, ...] = route_table(
             settings.telemetry_path,
             landing=LandingPage(settings, process.version),
@@ -84,6 +87,15 @@ class WebServer:
             probes=Probes(store, process, clock, storage),
             reload=ReloadPage(reload),
             control=ControlRoutes(commands, store, process, clock, base=settings.external_path),
+            api=api,
+        )
+        api.describe(
+            document(
+                self.routes,
+                version=process.version,
+                telemetry_path=settings.telemetry_path,
+                base=settings.external_path,
+            )
         )
         self._by_handle: dict[web.AbstractRoute, Route] = {}
         self._runner = web.AppRunner(self._application(), handle_signals=False, handler_cancellation=True)

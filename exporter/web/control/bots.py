@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 
 from aiohttp import web
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from exporter.errors import OrderRefused, UnknownTarget
 from exporter.model.orders import OrderAction
@@ -37,7 +37,7 @@ class MaintenanceNote(Body):
     """Why a bot may misbehave for now, and until when: RFC 3339, or null for until it is taken back."""
 
     reason: Annotated[str, Field(min_length=1, max_length=200)]
-    until: str | None = None
+    until: Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})] | None = None
 
 
 class BotOrders:

@@ -4,16 +4,29 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Annotated, Any, Final, Protocol, runtime_checkable
 
 from aiohttp import web
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic.json_schema import SkipJsonSchema
 
 from exporter.dispatch import Dispatch
-from exporter.errors import NotNow, Occupied, OrderRefused
+from exporter.errors import NotNow, Occupied, OrderRefused, UnknownTarget
 from exporter.model.orders import OrderAction
 from exporter.model.status import BotRecord, LobbyRecord
+from exporter.platforms.dota2.choices import (
+    MODES,
+    MOST,
+    PAUSE_SETTINGS,
+    REGIONS,
+    SELECTION_PRIORITIES,
+    TV_DELAYS,
+    VISIBILITIES,
+    Choices,
+)
 from exporter.platforms.dota2.options import DOTA2
 from exporter.platforms.dota2.settings import (
     FIRST_STEAM_ID,
     LAST_STEAM_ID,
+    MOST_NAME_CHARS,
+    MOST_PASSWORD_CHARS,
     MOST_SEATED,
     Expected,
     LobbySettings,
@@ -63,36 +76,71 @@ def _steam_id(given: object) -> int:
     return given
 
 
-SteamId = Annotated[int, BeforeValidator(_steam_id)]
+def _schema(choices: Choices) -> WithJsonSchema:
+    """Describe what a setting takes: a number, which may be one that we do not know, or one of the words."""
+    number = {"type": "integer", "minimum": 0, "maximum": MOST}
+    words = [word for each in choices.all for word in (each.name, each.alias) if word is not None]
+    return WithJsonSchema({"anyOf": [number, {"type": "string", "enum": words}]})
+
+
+def _text(most: int, least: int = 0) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "minLength": least, "maxLength": most})
+
+
+# What the schemas say beyond the types is checked by `lobby_settings`, whose words are better.
+SteamId = Annotated[
+    int,
+    BeforeValidator(_steam_id),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "exclusiveMinimum": FIRST_STEAM_ID, "maximum": LAST_STEAM_ID},
+                {"type": "string", "pattern": "^7656119[0-9]{10}$"},
+            ],
+            "description": "A 64-bit Steam id, as a number or a string.",
+        }
+    ),
+]
 Choice = int | str
+Region = Annotated[Choice, _schema(REGIONS)]
+Mode = Annotated[Choice, _schema(MODES)]
+Name = Annotated[str, _text(MOST_NAME_CHARS, 1)]
+Password = Annotated[str, Field(repr=False), _text(MOST_PASSWORD_CHARS)]
+Number = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MOST})]
+Absent = SkipJsonSchema[None]
+"""Stands for a field that was not sent; a null that was is refused."""
 
 
 class LobbyChanges(Body):
     """Settings of a lobby; what is left out stays as it is."""
 
-    name: str | None = None
-    password: str | None = Field(default=None, repr=False)
-    server_region: Choice | None = None
-    game_mode: Choice | None = None
-    allow_cheats: bool | None = None
-    allow_spectating: bool | None = None
-    league_id: int | None = None
-    series_type: int | None = None
-    visibility: Choice | None = None
-    dota_tv_delay: Choice | None = None
-    pause_setting: Choice | None = None
-    selection_priority_rules: Choice | None = None
+    name: Name | Absent = None
+    password: Password | Absent = Field(default=None, repr=False)
+    server_region: Region | Absent = None
+    game_mode: Mode | Absent = None
+    allow_cheats: bool | Absent = None
+    allow_spectating: bool | Absent = None
+    league_id: Number | Absent = None
+    series_type: Number | Absent = None
+    visibility: Annotated[Choice, _schema(VISIBILITIES)] | Absent = None
+    dota_tv_delay: Annotated[Choice, _schema(TV_DELAYS)] | Absent = None
+    pause_setting: Annotated[Choice, _schema(PAUSE_SETTINGS)] | Absent = None
+    selection_priority_rules: Annotated[Choice, _schema(SELECTION_PRIORITIES)] | Absent = None
 
 
 class NewLobby(LobbyChanges):
     """A lobby to create. `bot` asks for one bot; otherwise any free one hosts it."""
 
-    name: str
-    server_region: Choice
-    game_mode: Choice
+    name: Name
+    server_region: Region
+    game_mode: Mode
     bot: str | None = None
     invite: Annotated[list[SteamId], Field(max_length=_MOST_INVITED, default_factory=list)]
-    expected_players: int | Annotated[list[SteamId], Field(max_length=MOST_SEATED)] | None = None
+    expected_players: (
+        Annotated[int, WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_SEATED})]
+        | Annotated[list[SteamId], Field(max_length=MOST_SEATED)]
+        | None
+    ) = None
 
 
 class Player(Body):
@@ -241,6 +289,8 @@ class LobbyOrders:
         self, errand: Errand, name: str | None, settings: LobbySettings, expected: Expected, invite: Collection[int]
     ) -> LobbyRecord:
         """Have a bot create the lobby; when it got other work in the same moment, the next one is asked."""
+        if name is not None and name not in self._store.bots:
+            raise UnknownTarget(f"bot: {name} has left the fleet meanwhile; leave `bot` out to have any free bot")
         asked: set[str] = set()
         while True:
             reservation = (

@@ -11,7 +11,7 @@ from exporter.platforms.dota2.settings import MOST_NAME_CHARS, MOST_PASSWORD_CHA
 from exporter.store import StatusStore
 from exporter.web.answers import json_answer
 from exporter.web.control.giving import OrderWindow, order
-from exporter.web.control.lobbies import Choice, LobbyOrders
+from exporter.web.control.lobbies import LobbyOrders, Mode, Region
 from exporter.web.control.outcomes import Answer
 from exporter.web.control.requests import Body, body_of, invalid, no_query
 
@@ -21,8 +21,8 @@ class OlderLobby(Body):
 
     lobby_name: Annotated[str, Field(min_length=1, max_length=MOST_NAME_CHARS)]
     password: Annotated[str, Field(max_length=MOST_PASSWORD_CHARS, repr=False)] = ""
-    server_region: Choice = "USE"
-    game_mode: Choice = "AP"
+    server_region: Region = "USE"
+    game_mode: Mode = "AP"
 
 
 class OlderLobbyId(Body):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final, Protocol, runtime_checkable
 
 from aiohttp import web
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from exporter.dispatch import Dispatch
 from exporter.errors import NotNow
@@ -70,7 +70,7 @@ class NewRace(RaceChanges):
 class RoomAction(Body):
     """An action of the bot in a room; `data` is what the site wants for it."""
 
-    action: Annotated[str, Field(max_length=40)]
+    action: Annotated[str, Field(max_length=40), WithJsonSchema({"type": "string", "enum": list(map(str, ActionName))})]
     data: Annotated[dict[str, Any], Field(default_factory=dict)]
 
 

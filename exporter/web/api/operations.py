@@ -1,0 +1,238 @@
+"""What every route does: a row for each row of the route table, and none beside them."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from exporter.model.history import HistoryKind
+from exporter.model.states import BotStatus
+from exporter.web.api import shapes
+from exporter.web.api.operation import Given, Operation, Parameter, Schema, ok, refusals
+from exporter.web.control.bots import GuardCode, MaintenanceNote
+from exporter.web.control.lobbies import Kicked, LobbyChanges, NewLobby, Player
+from exporter.web.control.older import OlderLobby, OlderLobbyId
+from exporter.web.control.races import NewRace, RaceChanges, RoomAction
+from exporter.web.history import LIMIT, MOST
+
+TELEMETRY: Final = "the telemetry path"
+"""Stands for the path of the metrics, which a flag can move."""
+
+_Table = Mapping[tuple[str, str], Operation]
+
+_PLATFORM: Final[Schema] = {"type": "string", "enum": ["dota2", "racetime"]}
+_TIME: Final[Schema] = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}]}
+_PAGE: Final = (
+    Parameter("kind", "Only items of this kind.", {"type": "string", "enum": list(map(str, HistoryKind))}, many=True),
+    Parameter("limit", f"How many items; {LIMIT} without it.", {"type": "integer", "minimum": 1, "maximum": MOST}),
+    Parameter("before", "The `next` of the page before.", {"type": "string", "pattern": "^[0-9]{1,18}$"}),
+    Parameter("since", "Not before this time: RFC 3339 with a zone, or Unix seconds.", _TIME),
+    Parameter("until", "Not after this time.", _TIME),
+)
+_FILE: Final = {
+    200: Given("The file.", media=("text/css", "text/javascript", "image/svg+xml"), headers={"ETag": "Its version."}),
+    304: Given("The browser has it already."),
+}
+_KNOWN: Final = (Parameter("If-None-Match", "The version that is known already."),)
+_HTML: Final = {200: Given("The page.", media=("text/html",))}
+_PLACE: Final = {"Location": "The place of what was created."}
+
+_READS: Final[_Table] = {
+    ("GET", "/"): Operation("show_page", "page", _HTML),
+    ("GET", "/static/{file}"): Operation("load_page_file", "page", _FILE, headers=_KNOWN, refuses=refusals(404)),
+    ("GET", TELEMETRY): Operation(
+        "scrape_metrics",
+        "metrics",
+        {200: Given("The metrics.", media=("text/plain", "application/openmetrics-text"))},
+        query=(Parameter("name[]", "Only this metric.", many=True),),
+        headers=(Parameter("Accept", "Which of the two formats is preferred, as Prometheus sends it."),),
+    ),
+    ("GET", "/status"): Operation("show_status", "status", ok("Everything.", shapes.Status)),
+    ("GET", "/status/system"): Operation("show_system", "status", ok("The figures.", shapes.System)),
+    ("GET", "/status/bots"): Operation(
+        "list_bots",
+        "status",
+        ok("The bots that fit all filters.", shapes.Bots),
+        query=(
+            Parameter("status", "Its verdict.", {"type": "string", "enum": [each.word for each in BotStatus]}, True),
+            Parameter("platform", "Its platform.", _PLATFORM, many=True),
+            Parameter("healthy", "Whether it is connected.", {"type": "string", "enum": ["true", "false"]}, many=True),
+        ),
+    ),
+    ("GET", "/status/bots/{name}"): Operation("show_bot", "status", ok("The bot.", shapes.Bot), refuses=refusals(404)),
+    ("GET", "/status/bots/{name}/history"): Operation(
+        "list_history_of_bot", "history", ok("A page.", shapes.History), query=_PAGE, refuses=refusals(404, 503)
+    ),
+    ("GET", "/status/history"): Operation(
+        "list_history",
+        "history",
+        ok("A page.", shapes.History),
+        query=(
+            *_PAGE,
+            Parameter("bot", "Only of the bot of this name.", many=True),
+            Parameter("platform", "Only of this platform.", _PLATFORM, many=True),
+        ),
+        refuses=refusals(503),
+    ),
+    ("GET", "/status/lobbies"): Operation("list_lobbies", "status", ok("The lobbies.", shapes.Lobbies)),
+    ("GET", "/status/lobbies/{lobby_id}"): Operation(
+        "show_lobby", "status", ok("The lobby.", shapes.Lobby), refuses=refusals(404)
+    ),
+    ("GET", "/status/races"): Operation("list_races", "status", ok("The races.", shapes.Races)),
+    ("GET", "/status/races/{category}/{slug}"): Operation(
+        "show_race", "status", ok("The race.", shapes.Race), refuses=refusals(404)
+    ),
+    ("GET", "/health"): Operation(
+        "tell_health",
+        "probes",
+        {200: Given("It is ok or degraded.", shapes.Health), 503: Given("It is down.", shapes.Health)},
+    ),
+    ("GET", "/-/healthy"): Operation("tell_alive", "probes", {200: Given("It is alive.", media=("text/plain",))}),
+    ("GET", "/-/ready"): Operation(
+        "tell_ready",
+        "probes",
+        {
+            200: Given("It takes work.", media=("text/plain",)),
+            503: Given("It takes none now, and says why.", media=("text/plain",)),
+        },
+    ),
+    ("GET", "/api/v1/openapi.json"): Operation(
+        "describe_api", "description", {200: Given("An OpenAPI 3.1 document.", shapes.Description)}
+    ),
+    ("GET", "/api/v1/docs"): Operation("show_api", "description", _HTML),
+    ("GET", "/api/v1/docs/{file}"): Operation(
+        "load_api_file", "description", _FILE, headers=_KNOWN, refuses=refusals(404)
+    ),
+    ("GET", "/api/v1/orders/{order_id}"): Operation(
+        "show_order", "orders", ok("The order.", shapes.Order), refuses=refusals(404, 503)
+    ),
+}
+
+_BOT: Final = ok("The bot as it is then.", shapes.Bot)
+_BOTS: Final[_Table] = {
+    ("POST", "/api/v1/bots/{name}/start"): Operation("start_bot", "bots", _BOT, refuses=refusals(404)),
+    ("POST", "/api/v1/bots/{name}/stop"): Operation("stop_bot", "bots", _BOT, refuses=refusals(404)),
+    ("POST", "/api/v1/bots/{name}/restart"): Operation("restart_bot", "bots", _BOT, refuses=refusals(404)),
+    ("POST", "/api/v1/bots/{name}/guard-code"): Operation(
+        "hand_in_guard_code", "bots", _BOT, body=GuardCode, needs_body=True, refuses=refusals(404)
+    ),
+    ("POST", "/api/v1/bots/{name}/maintenance"): Operation(
+        "begin_maintenance", "bots", _BOT, body=MaintenanceNote, needs_body=True, refuses=refusals(404)
+    ),
+    ("DELETE", "/api/v1/bots/{name}/maintenance"): Operation("end_maintenance", "bots", _BOT, refuses=refusals(404)),
+}
+
+_LOBBY: Final = ok("The lobby as it is then.", shapes.Lobby)
+_OF_LOBBY: Final = refusals(404, 502)
+_LOBBIES: Final[_Table] = {
+    ("POST", "/api/v1/lobbies"): Operation(
+        "create_lobby",
+        "lobbies",
+        {201: Given("The lobby, which the coordinator has confirmed.", shapes.Lobby, headers=_PLACE)},
+        body=NewLobby,
+        needs_body=True,
+        refuses=_OF_LOBBY,
+    ),
+    ("PATCH", "/api/v1/lobbies/{lobby_id}"): Operation(
+        "change_lobby", "lobbies", _LOBBY, body=LobbyChanges, needs_body=True, refuses=_OF_LOBBY
+    ),
+    ("DELETE", "/api/v1/lobbies/{lobby_id}"): Operation(
+        "close_lobby",
+        "lobbies",
+        _LOBBY,
+        query=(
+            Parameter("abandon", "Whether a game that runs is left.", {"type": "string", "enum": ["true", "false"]}),
+        ),
+        refuses=_OF_LOBBY,
+    ),
+    ("POST", "/api/v1/lobbies/{lobby_id}/launch"): Operation("launch_lobby", "lobbies", _LOBBY, refuses=_OF_LOBBY),
+    ("POST", "/api/v1/lobbies/{lobby_id}/invite"): Operation(
+        "invite_to_lobby", "lobbies", _LOBBY, body=Player, needs_body=True, refuses=_OF_LOBBY
+    ),
+    ("POST", "/api/v1/lobbies/{lobby_id}/kick"): Operation(
+        "kick_from_lobby", "lobbies", _LOBBY, body=Kicked, needs_body=True, refuses=_OF_LOBBY
+    ),
+    ("POST", "/api/v1/lobbies/{lobby_id}/shuffle"): Operation("shuffle_lobby", "lobbies", _LOBBY, refuses=_OF_LOBBY),
+    ("POST", "/api/v1/lobbies/{lobby_id}/flip"): Operation("flip_lobby", "lobbies", _LOBBY, refuses=_OF_LOBBY),
+}
+
+_OF_RACE: Final = refusals(404, 502)
+_RACES: Final[_Table] = {
+    ("POST", "/api/v1/races"): Operation(
+        "open_race",
+        "races",
+        {201: Given("The race, which the site has named.", shapes.Race, headers=_PLACE)},
+        body=NewRace,
+        needs_body=True,
+        refuses=_OF_RACE,
+    ),
+    ("PATCH", "/api/v1/races/{category}/{slug}"): Operation(
+        "edit_race",
+        "races",
+        ok("The race as it is then.", shapes.EditedRace),
+        body=RaceChanges,
+        needs_body=True,
+        refuses=_OF_RACE,
+    ),
+    ("POST", "/api/v1/races/{category}/{slug}/actions"): Operation(
+        "act_in_race",
+        "races",
+        ok("What the room said.", shapes.Acted),
+        body=RoomAction,
+        needs_body=True,
+        refuses=_OF_RACE,
+    ),
+}
+
+_DRAINING: Final = ok("Whether it drains, and what it waits for.", shapes.Draining)
+_PROCESS: Final[_Table] = {
+    ("POST", "/api/v1/drain"): Operation("begin_drain", "process", _DRAINING),
+    ("DELETE", "/api/v1/drain"): Operation("end_drain", "process", _DRAINING),
+    ("POST", "/-/reload"): Operation(
+        "reload_configuration",
+        "process",
+        ok("What has changed.", shapes.Reloaded),
+        refuses=refusals(422, 503),
+        problems={422: shapes.ReloadProblem},
+    ),
+}
+
+_OF_INFO: Final = ok("How the lobby is.", shapes.OlderInfo)
+_LOBBY_ID: Final = (Parameter("lobby_id", "Which lobby is asked about."),)
+_OLDER: Final[_Table] = {
+    ("GET", "/bots"): Operation("list_bots_as_before", "older", ok("The usernames.", shapes.OlderBots)),
+    ("POST", "/lobby/create"): Operation(
+        "create_lobby_as_before",
+        "older",
+        {201: Given("The lobby.", shapes.OlderCreated, headers=_PLACE)},
+        body=OlderLobby,
+        needs_body=True,
+        refuses=_OF_LOBBY,
+    ),
+    ("GET", "/lobby/info"): Operation(
+        "show_lobby_as_before", "older", _OF_INFO, query=_LOBBY_ID, refuses=refusals(404, 422)
+    ),
+    ("POST", "/lobby/info"): Operation(
+        "ask_for_lobby_as_before",
+        "older",
+        _OF_INFO,
+        query=_LOBBY_ID,
+        body=OlderLobbyId,
+        refuses=refusals(404, 422),
+    ),
+}
+
+OPERATIONS: Final[_Table] = {**_READS, **_BOTS, **_LOBBIES, **_RACES, **_PROCESS, **_OLDER}
+
+TAGS: Final[Mapping[str, str]] = {
+    "status": "What is true now: bots, lobbies, races and the process.",
+    "history": "What has happened.",
+    "bots": "Orders on one bot, found by its name or its Steam username.",
+    "lobbies": "Orders on Dota 2 lobbies.",
+    "races": "Orders on racetime.gg races.",
+    "process": "Orders on the whole process.",
+    "orders": "What became of an order.",
+    "probes": "What load balancers and monitors ask.",
+    "metrics": "What Prometheus scrapes.",
+    "older": "The routes of an older lobby service, for programs that were written for it.",
+    "description": "This description.",
+    "page": "The page for people.",
+}

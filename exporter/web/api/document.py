@@ -146,7 +146,7 @@ def _operation(route: Route, operation: Operation) -> Json:
     headers = (*operation.headers, *((_KEY,) if order else ()))
     told: Json = {
         "operationId": operation.name,
-        "summary": operation.name.replace("_", " ").capitalize(),
+        "summary": re.sub("([A-Z])", lambda found: f" {found[1].lower()}", operation.name).capitalize(),
         "description": getdoc(route.handler) or "",
         "tags": [operation.tag],
         "security": _SECURITY[route.access],

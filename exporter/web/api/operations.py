@@ -36,19 +36,19 @@ _HTML: Final = {200: Given("The page.", media=("text/html",))}
 _PLACE: Final = {"Location": "The place of what was created."}
 
 _READS: Final[_Table] = {
-    ("GET", "/"): Operation("show_page", "page", _HTML),
-    ("GET", "/static/{file}"): Operation("load_page_file", "page", _FILE, headers=_KNOWN, refuses=refusals(404)),
+    ("GET", "/"): Operation("showPage", "page", _HTML),
+    ("GET", "/static/{file}"): Operation("loadPageFile", "page", _FILE, headers=_KNOWN, refuses=refusals(404)),
     ("GET", TELEMETRY): Operation(
-        "scrape_metrics",
+        "scrapeMetrics",
         "metrics",
         {200: Given("The metrics.", media=("text/plain", "application/openmetrics-text"))},
         query=(Parameter("name[]", "Only this metric.", many=True),),
         headers=(Parameter("Accept", "Which of the two formats is preferred, as Prometheus sends it."),),
     ),
-    ("GET", "/status"): Operation("show_status", "status", ok("Everything.", shapes.Status)),
-    ("GET", "/status/system"): Operation("show_system", "status", ok("The figures.", shapes.System)),
+    ("GET", "/status"): Operation("showStatus", "status", ok("Everything.", shapes.Status)),
+    ("GET", "/status/system"): Operation("showSystem", "status", ok("The figures.", shapes.System)),
     ("GET", "/status/bots"): Operation(
-        "list_bots",
+        "listBots",
         "status",
         ok("The bots that fit all filters.", shapes.Bots),
         query=(
@@ -57,12 +57,12 @@ _READS: Final[_Table] = {
             Parameter("healthy", "Whether it is connected.", {"type": "string", "enum": ["true", "false"]}, many=True),
         ),
     ),
-    ("GET", "/status/bots/{name}"): Operation("show_bot", "status", ok("The bot.", shapes.Bot), refuses=refusals(404)),
+    ("GET", "/status/bots/{name}"): Operation("showBot", "status", ok("The bot.", shapes.Bot), refuses=refusals(404)),
     ("GET", "/status/bots/{name}/history"): Operation(
-        "list_history_of_bot", "history", ok("A page.", shapes.History), query=_PAGE, refuses=refusals(404, 503)
+        "listHistoryOfBot", "history", ok("A page.", shapes.History), query=_PAGE, refuses=refusals(404, 503)
     ),
     ("GET", "/status/history"): Operation(
-        "list_history",
+        "listHistory",
         "history",
         ok("A page.", shapes.History),
         query=(
@@ -72,22 +72,22 @@ _READS: Final[_Table] = {
         ),
         refuses=refusals(503),
     ),
-    ("GET", "/status/lobbies"): Operation("list_lobbies", "status", ok("The lobbies.", shapes.Lobbies)),
+    ("GET", "/status/lobbies"): Operation("listLobbies", "status", ok("The lobbies.", shapes.Lobbies)),
     ("GET", "/status/lobbies/{lobby_id}"): Operation(
-        "show_lobby", "status", ok("The lobby.", shapes.Lobby), refuses=refusals(404)
+        "showLobby", "status", ok("The lobby.", shapes.Lobby), refuses=refusals(404)
     ),
-    ("GET", "/status/races"): Operation("list_races", "status", ok("The races.", shapes.Races)),
+    ("GET", "/status/races"): Operation("listRaces", "status", ok("The races.", shapes.Races)),
     ("GET", "/status/races/{category}/{slug}"): Operation(
-        "show_race", "status", ok("The race.", shapes.Race), refuses=refusals(404)
+        "showRace", "status", ok("The race.", shapes.Race), refuses=refusals(404)
     ),
     ("GET", "/health"): Operation(
-        "tell_health",
+        "tellHealth",
         "probes",
         {200: Given("It is ok or degraded.", shapes.Health), 503: Given("It is down.", shapes.Health)},
     ),
-    ("GET", "/-/healthy"): Operation("tell_alive", "probes", {200: Given("It is alive.", media=("text/plain",))}),
+    ("GET", "/-/healthy"): Operation("tellAlive", "probes", {200: Given("It is alive.", media=("text/plain",))}),
     ("GET", "/-/ready"): Operation(
-        "tell_ready",
+        "tellReady",
         "probes",
         {
             200: Given("It takes work.", media=("text/plain",)),
@@ -95,36 +95,36 @@ _READS: Final[_Table] = {
         },
     ),
     ("GET", "/api/v1/openapi.json"): Operation(
-        "describe_api", "description", {200: Given("An OpenAPI 3.1 document.", shapes.Description)}
+        "describeApi", "description", {200: Given("An OpenAPI 3.1 document.", shapes.Description)}
     ),
-    ("GET", "/api/v1/docs"): Operation("show_api", "description", _HTML),
+    ("GET", "/api/v1/docs"): Operation("showApi", "description", _HTML),
     ("GET", "/api/v1/docs/{file}"): Operation(
-        "load_api_file", "description", _FILE, headers=_KNOWN, refuses=refusals(404)
+        "loadApiFile", "description", _FILE, headers=_KNOWN, refuses=refusals(404)
     ),
     ("GET", "/api/v1/orders/{order_id}"): Operation(
-        "show_order", "orders", ok("The order.", shapes.Order), refuses=refusals(404, 503)
+        "showOrder", "orders", ok("The order.", shapes.Order), refuses=refusals(404, 503)
     ),
 }
 
 _BOT: Final = ok("The bot as it is then.", shapes.Bot)
 _BOTS: Final[_Table] = {
-    ("POST", "/api/v1/bots/{name}/start"): Operation("start_bot", "bots", _BOT, refuses=refusals(404)),
-    ("POST", "/api/v1/bots/{name}/stop"): Operation("stop_bot", "bots", _BOT, refuses=refusals(404)),
-    ("POST", "/api/v1/bots/{name}/restart"): Operation("restart_bot", "bots", _BOT, refuses=refusals(404)),
+    ("POST", "/api/v1/bots/{name}/start"): Operation("startBot", "bots", _BOT, refuses=refusals(404)),
+    ("POST", "/api/v1/bots/{name}/stop"): Operation("stopBot", "bots", _BOT, refuses=refusals(404)),
+    ("POST", "/api/v1/bots/{name}/restart"): Operation("restartBot", "bots", _BOT, refuses=refusals(404)),
     ("POST", "/api/v1/bots/{name}/guard-code"): Operation(
-        "hand_in_guard_code", "bots", _BOT, body=GuardCode, needs_body=True, refuses=refusals(404)
+        "handInGuardCode", "bots", _BOT, body=GuardCode, needs_body=True, refuses=refusals(404)
     ),
     ("POST", "/api/v1/bots/{name}/maintenance"): Operation(
-        "begin_maintenance", "bots", _BOT, body=MaintenanceNote, needs_body=True, refuses=refusals(404)
+        "beginMaintenance", "bots", _BOT, body=MaintenanceNote, needs_body=True, refuses=refusals(404)
     ),
-    ("DELETE", "/api/v1/bots/{name}/maintenance"): Operation("end_maintenance", "bots", _BOT, refuses=refusals(404)),
+    ("DELETE", "/api/v1/bots/{name}/maintenance"): Operation("endMaintenance", "bots", _BOT, refuses=refusals(404)),
 }
 
 _LOBBY: Final = ok("The lobby as it is then.", shapes.Lobby)
 _OF_LOBBY: Final = refusals(404, 502)
 _LOBBIES: Final[_Table] = {
     ("POST", "/api/v1/lobbies"): Operation(
-        "create_lobby",
+        "createLobby",
         "lobbies",
         {201: Given("The lobby, which the coordinator has confirmed.", shapes.Lobby, headers=_PLACE)},
         body=NewLobby,
@@ -132,10 +132,10 @@ _LOBBIES: Final[_Table] = {
         refuses=_OF_LOBBY,
     ),
     ("PATCH", "/api/v1/lobbies/{lobby_id}"): Operation(
-        "change_lobby", "lobbies", _LOBBY, body=LobbyChanges, needs_body=True, refuses=_OF_LOBBY
+        "changeLobby", "lobbies", _LOBBY, body=LobbyChanges, needs_body=True, refuses=_OF_LOBBY
     ),
     ("DELETE", "/api/v1/lobbies/{lobby_id}"): Operation(
-        "close_lobby",
+        "closeLobby",
         "lobbies",
         _LOBBY,
         query=(
@@ -143,21 +143,21 @@ _LOBBIES: Final[_Table] = {
         ),
         refuses=_OF_LOBBY,
     ),
-    ("POST", "/api/v1/lobbies/{lobby_id}/launch"): Operation("launch_lobby", "lobbies", _LOBBY, refuses=_OF_LOBBY),
+    ("POST", "/api/v1/lobbies/{lobby_id}/launch"): Operation("launchLobby", "lobbies", _LOBBY, refuses=_OF_LOBBY),
     ("POST", "/api/v1/lobbies/{lobby_id}/invite"): Operation(
-        "invite_to_lobby", "lobbies", _LOBBY, body=Player, needs_body=True, refuses=_OF_LOBBY
+        "inviteToLobby", "lobbies", _LOBBY, body=Player, needs_body=True, refuses=_OF_LOBBY
     ),
     ("POST", "/api/v1/lobbies/{lobby_id}/kick"): Operation(
-        "kick_from_lobby", "lobbies", _LOBBY, body=Kicked, needs_body=True, refuses=_OF_LOBBY
+        "kickFromLobby", "lobbies", _LOBBY, body=Kicked, needs_body=True, refuses=_OF_LOBBY
     ),
-    ("POST", "/api/v1/lobbies/{lobby_id}/shuffle"): Operation("shuffle_lobby", "lobbies", _LOBBY, refuses=_OF_LOBBY),
-    ("POST", "/api/v1/lobbies/{lobby_id}/flip"): Operation("flip_lobby", "lobbies", _LOBBY, refuses=_OF_LOBBY),
+    ("POST", "/api/v1/lobbies/{lobby_id}/shuffle"): Operation("shuffleLobby", "lobbies", _LOBBY, refuses=_OF_LOBBY),
+    ("POST", "/api/v1/lobbies/{lobby_id}/flip"): Operation("flipLobby", "lobbies", _LOBBY, refuses=_OF_LOBBY),
 }
 
 _OF_RACE: Final = refusals(404, 502)
 _RACES: Final[_Table] = {
     ("POST", "/api/v1/races"): Operation(
-        "open_race",
+        "openRace",
         "races",
         {201: Given("The race, which the site has named.", shapes.Race, headers=_PLACE)},
         body=NewRace,
@@ -165,7 +165,7 @@ _RACES: Final[_Table] = {
         refuses=_OF_RACE,
     ),
     ("PATCH", "/api/v1/races/{category}/{slug}"): Operation(
-        "edit_race",
+        "editRace",
         "races",
         ok("The race as it is then.", shapes.EditedRace),
         body=RaceChanges,
@@ -173,7 +173,7 @@ _RACES: Final[_Table] = {
         refuses=_OF_RACE,
     ),
     ("POST", "/api/v1/races/{category}/{slug}/actions"): Operation(
-        "act_in_race",
+        "actInRace",
         "races",
         ok("What the room said.", shapes.Acted),
         body=RoomAction,
@@ -184,10 +184,10 @@ _RACES: Final[_Table] = {
 
 _DRAINING: Final = ok("Whether it drains, and what it waits for.", shapes.Draining)
 _PROCESS: Final[_Table] = {
-    ("POST", "/api/v1/drain"): Operation("begin_drain", "process", _DRAINING),
-    ("DELETE", "/api/v1/drain"): Operation("end_drain", "process", _DRAINING),
+    ("POST", "/api/v1/drain"): Operation("beginDrain", "process", _DRAINING),
+    ("DELETE", "/api/v1/drain"): Operation("endDrain", "process", _DRAINING),
     ("POST", "/-/reload"): Operation(
-        "reload_configuration",
+        "reloadConfiguration",
         "process",
         ok("What has changed.", shapes.Reloaded),
         refuses=refusals(422, 503),
@@ -198,9 +198,9 @@ _PROCESS: Final[_Table] = {
 _OF_INFO: Final = ok("How the lobby is.", shapes.OlderInfo)
 _LOBBY_ID: Final = (Parameter("lobby_id", "Which lobby is asked about."),)
 _OLDER: Final[_Table] = {
-    ("GET", "/bots"): Operation("list_bots_as_before", "older", ok("The usernames.", shapes.OlderBots)),
+    ("GET", "/bots"): Operation("listBotsAsBefore", "older", ok("The usernames.", shapes.OlderBots)),
     ("POST", "/lobby/create"): Operation(
-        "create_lobby_as_before",
+        "createLobbyAsBefore",
         "older",
         {201: Given("The lobby.", shapes.OlderCreated, headers=_PLACE)},
         body=OlderLobby,
@@ -208,10 +208,10 @@ _OLDER: Final[_Table] = {
         refuses=_OF_LOBBY,
     ),
     ("GET", "/lobby/info"): Operation(
-        "show_lobby_as_before", "older", _OF_INFO, query=_LOBBY_ID, refuses=refusals(404, 422)
+        "showLobbyAsBefore", "older", _OF_INFO, query=_LOBBY_ID, refuses=refusals(404, 422)
     ),
     ("POST", "/lobby/info"): Operation(
-        "ask_for_lobby_as_before",
+        "askForLobbyAsBefore",
         "older",
         _OF_INFO,
         query=_LOBBY_ID,

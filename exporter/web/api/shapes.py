@@ -14,9 +14,7 @@ from exporter.model.orders import OrderAction
 from exporter.model.states import EntrantStatus, LobbyState, RaceState
 
 Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
-Id = Annotated[
-    str, WithJsonSchema({"type": "string", "pattern": "^[0-9]+$", "description": "A 64-bit number, as a string."})
-]
+Id = Annotated[str, WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,20}$", "examples": ["29000000000000001"]})]
 Count = Annotated[int, Field(ge=0)]
 Team = Literal["radiant", "dire", "spectator", "unassigned"]
 
@@ -103,7 +101,7 @@ class Bots(Shape):
     bots: list[Bot]
 
 
-class Player(Shape):
+class LobbyPlayer(Shape):
     """Somebody in a lobby."""
 
     steam_id: Id
@@ -127,7 +125,7 @@ class Lobby(Shape):
     game_mode: int
     game_mode_name: str
     has_password: bool
-    players: list[Player]
+    players: list[LobbyPlayer]
     """Who is in it now, without the bot."""
     radiant_count: Count
     dire_count: Count

@@ -19,7 +19,7 @@ from exporter.web.answers import HttpProblem
 from exporter.web.control.desk import Errand
 from exporter.web.control.giving import OrderWindow, order
 from exporter.web.control.outcomes import Answer
-from exporter.web.control.requests import Body, body_of, invalid, no_query
+from exporter.web.control.requests import Body, body_of, example, invalid, no_query
 from exporter.web.status import find_bot
 
 
@@ -30,11 +30,15 @@ class NoBody(Body):
 class GuardCode(Body):
     """The Steam Guard code that a logon waits for."""
 
+    model_config = example(code="ABC12")
+
     code: Annotated[str, Field(max_length=20)]
 
 
 class MaintenanceNote(Body):
     """Why a bot may misbehave for now, and until when: RFC 3339, or null for until it is taken back."""
+
+    model_config = example(reason="new cables", until="2030-01-02T03:00:00Z")
 
     reason: Annotated[str, Field(min_length=1, max_length=200)]
     until: Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})] | None = None

@@ -41,7 +41,7 @@ from exporter.web.control.bots import NoBody
 from exporter.web.control.desk import Errand
 from exporter.web.control.giving import OrderWindow, order
 from exporter.web.control.outcomes import Answer
-from exporter.web.control.requests import Body, body_of, invalid, no_query
+from exporter.web.control.requests import Body, body_of, example, invalid, no_query
 from exporter.web.status import find_bot
 
 _ACCOUNT_ID: Final = 0xFFFFFFFF
@@ -105,7 +105,7 @@ Choice = int | str
 Region = Annotated[Choice, _schema(REGIONS)]
 Mode = Annotated[Choice, _schema(MODES)]
 Name = Annotated[str, _text(MOST_NAME_CHARS, 1)]
-Password = Annotated[str, Field(repr=False), _text(MOST_PASSWORD_CHARS)]
+Password = Annotated[str, _text(MOST_PASSWORD_CHARS)]
 Number = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MOST})]
 Absent = SkipJsonSchema[None]
 """Stands for a field that was not sent; a null that was is refused."""
@@ -113,6 +113,8 @@ Absent = SkipJsonSchema[None]
 
 class LobbyChanges(Body):
     """Settings of a lobby; what is left out stays as it is."""
+
+    model_config = example(name="Semifinals", server_region="EUW")
 
     name: Name | Absent = None
     password: Password | Absent = Field(default=None, repr=False)
@@ -131,6 +133,8 @@ class LobbyChanges(Body):
 class NewLobby(LobbyChanges):
     """A lobby to create. `bot` asks for one bot; otherwise any free one hosts it."""
 
+    model_config = example(name="Finals", password="sesame", server_region="EUW", game_mode="CM", expected_players=10)  # noqa: S106  (no secret)
+
     name: Name
     server_region: Region
     game_mode: Mode
@@ -146,11 +150,15 @@ class NewLobby(LobbyChanges):
 class Player(Body):
     """A person, by the 64-bit Steam id."""
 
+    model_config = example(steam_id="76561197960287930")
+
     steam_id: SteamId
 
 
 class Kicked(Player):
     """Who has to go: out of the lobby, or with `from_team` only off the team."""
+
+    model_config = example(steam_id="76561197960287930", from_team=True)
 
     from_team: bool = False
 

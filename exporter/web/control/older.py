@@ -13,11 +13,13 @@ from exporter.web.answers import json_answer
 from exporter.web.control.giving import OrderWindow, order
 from exporter.web.control.lobbies import LobbyOrders, Mode, Region
 from exporter.web.control.outcomes import Answer
-from exporter.web.control.requests import Body, body_of, invalid, no_query
+from exporter.web.control.requests import Body, body_of, example, invalid, no_query
 
 
 class OlderLobby(Body):
     """A lobby to create, in the older service's words."""
+
+    model_config = example(lobby_name="Finals", password="sesame", server_region="EUW", game_mode="CM")  # noqa: S106
 
     lobby_name: Annotated[str, Field(min_length=1, max_length=MOST_NAME_CHARS)]
     password: Annotated[str, Field(max_length=MOST_PASSWORD_CHARS, repr=False)] = ""

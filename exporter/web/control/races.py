@@ -18,7 +18,7 @@ from exporter.web.answers import HttpProblem
 from exporter.web.control.desk import Errand
 from exporter.web.control.giving import OrderWindow, order
 from exporter.web.control.outcomes import Answer
-from exporter.web.control.requests import Body, body_of, invalid, no_query
+from exporter.web.control.requests import Body, body_of, example, invalid, no_query
 
 _SUBJECT: Final = "category"
 _ACTIONS: Final = ", ".join(ActionName)
@@ -35,6 +35,8 @@ class RaceOpener(Protocol):
 
 class RaceChanges(Body):
     """Fields of the site's form that can be changed later."""
+
+    model_config = example(info_bot="Runs every Friday.")
 
     goal: str | None = None
     custom_goal: str | None = None
@@ -60,6 +62,8 @@ class RaceChanges(Body):
 class NewRace(RaceChanges):
     """A race to open: its category, exactly one of `goal` and `custom_goal`, and any field of the site's form."""
 
+    model_config = example(category="alttpr", goal="Beat the game", info_bot="Runs every Friday.")
+
     category: Annotated[str, Field(min_length=1, max_length=64)]
     invitational: bool | None = None
     team_race: bool | None = None
@@ -69,6 +73,8 @@ class NewRace(RaceChanges):
 
 class RoomAction(Body):
     """An action of the bot in a room; `data` is what the site wants for it."""
+
+    model_config = example(action="message", data={"message": "Good luck!"})
 
     action: Annotated[str, Field(max_length=40), WithJsonSchema({"type": "string", "enum": list(map(str, ActionName))})]
     data: Annotated[dict[str, Any], Field(default_factory=dict)]

@@ -5,7 +5,7 @@ from typing import Final, TypeVar
 
 import orjson
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from exporter.timing import parse_duration
 from exporter.web.answers import HttpProblem
@@ -28,6 +28,11 @@ class Body(BaseModel):
     """A body: types are taken as they are, and what is not known is refused."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+
+def example(**fields: JsonValue) -> ConfigDict:
+    """Show a body with these fields in the description."""
+    return ConfigDict(json_schema_extra={"examples": [fields]})
 
 
 _B = TypeVar("_B", bound=Body)

@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 CONFIG ?= config.yaml
+SEED   ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check fmt bench docs schema proto lock clean
+.PHONY: help run setup test fuzz check fmt bench docs schema proto lock clean
 
 help: ## show the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -30,6 +31,9 @@ setup: $(VENV)/.dev ## install all that development and tests need (Debian packa
 
 test: setup ## run all tests
 	$(BIN)/python -m pytest -n auto --dist=worksteal
+
+fuzz: setup ## thousands of requests made from the API's description; SEED=n others (10 minutes at most)
+	BOT_EXPORTER_FUZZ=5000 BOT_EXPORTER_FUZZ_SEED=$(SEED) $(BIN)/python -m pytest -q -s tests/e2e/test_fuzz.py
 
 check: $(VENV)/.dev ## ruff, mypy --strict, import-linter, generated documents
 	$(BIN)/ruff check .

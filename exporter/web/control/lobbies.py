@@ -5,7 +5,6 @@ from typing import Annotated, Any, Final, Protocol, runtime_checkable
 
 from aiohttp import web
 from pydantic import BeforeValidator, Field, WithJsonSchema
-from pydantic.json_schema import SkipJsonSchema
 
 from exporter.dispatch import Dispatch
 from exporter.errors import NotNow, Occupied, OrderRefused, UnknownTarget
@@ -104,11 +103,9 @@ SteamId = Annotated[
 Choice = int | str
 Region = Annotated[Choice, _schema(REGIONS)]
 Mode = Annotated[Choice, _schema(MODES)]
-Name = Annotated[str, _text(MOST_NAME_CHARS, 1)]
-Password = Annotated[str, _text(MOST_PASSWORD_CHARS)]
-Number = Annotated[int, WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MOST})]
-Absent = SkipJsonSchema[None]
-"""Stands for a field that was not sent; a null that was is refused."""
+_NAME: Final = _text(MOST_NAME_CHARS, 1)
+_FLAG: Final = WithJsonSchema({"type": "boolean"})
+_NUMBER: Final = WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MOST})
 
 
 class LobbyChanges(Body):
@@ -116,18 +113,19 @@ class LobbyChanges(Body):
 
     model_config = example(name="Semifinals", server_region="EUW")
 
-    name: Name | Absent = None
-    password: Password | Absent = Field(default=None, repr=False)
-    server_region: Region | Absent = None
-    game_mode: Mode | Absent = None
-    allow_cheats: bool | Absent = None
-    allow_spectating: bool | Absent = None
-    league_id: Number | Absent = None
-    series_type: Number | Absent = None
-    visibility: Annotated[Choice, _schema(VISIBILITIES)] | Absent = None
-    dota_tv_delay: Annotated[Choice, _schema(TV_DELAYS)] | Absent = None
-    pause_setting: Annotated[Choice, _schema(PAUSE_SETTINGS)] | Absent = None
-    selection_priority_rules: Annotated[Choice, _schema(SELECTION_PRIORITIES)] | Absent = None
+    # None stands for what was not sent; a null that was is refused, and so is not in the schemas.
+    name: Annotated[str | None, _NAME] = None
+    password: Annotated[str | None, _text(MOST_PASSWORD_CHARS)] = Field(default=None, repr=False)
+    server_region: Annotated[Choice | None, _schema(REGIONS)] = None
+    game_mode: Annotated[Choice | None, _schema(MODES)] = None
+    allow_cheats: Annotated[bool | None, _FLAG] = None
+    allow_spectating: Annotated[bool | None, _FLAG] = None
+    league_id: Annotated[int | None, _NUMBER] = None
+    series_type: Annotated[int | None, _NUMBER] = None
+    visibility: Annotated[Choice | None, _schema(VISIBILITIES)] = None
+    dota_tv_delay: Annotated[Choice | None, _schema(TV_DELAYS)] = None
+    pause_setting: Annotated[Choice | None, _schema(PAUSE_SETTINGS)] = None
+    selection_priority_rules: Annotated[Choice | None, _schema(SELECTION_PRIORITIES)] = None
 
 
 class NewLobby(LobbyChanges):
@@ -135,7 +133,7 @@ class NewLobby(LobbyChanges):
 
     model_config = example(name="Finals", password="sesame", server_region="EUW", game_mode="CM", expected_players=10)  # noqa: S106  (no secret)
 
-    name: Name
+    name: Annotated[str, _NAME]
     server_region: Region
     game_mode: Mode
     bot: str | None = None

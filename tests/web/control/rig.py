@@ -2,12 +2,17 @@
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
 from exporter.app import Application, application, load_fleet
+from exporter.platforms import PLATFORMS
+from exporter.platforms.dota2.bot import Dota2Timing
+from exporter.platforms.dota2.service import open_service
 from exporter.platforms.dota2.wire import Team
 from exporter.timing import SystemClock
 from exporter.web.settings import WebSettings
@@ -70,9 +75,15 @@ class Rig:
 
 @asynccontextmanager
 async def control_rig(
-    folder: Path, *, bots: int = 1, races: Collection[str] = (), ready: Collection[str] | None = None
+    folder: Path,
+    *,
+    bots: int = 1,
+    races: Collection[str] = (),
+    ready: Collection[str] | None = None,
+    timing: Dota2Timing | None = None,
 ) -> AsyncIterator[Rig]:
     """Run the exporter with so many Dota 2 bots and a bot for each of these categories; `ready` are waited for."""
+    dota2 = replace(PLATFORMS["dota2"], open_service=partial(open_service, timing=timing))
     lines = ["steam: {logon_interval: 0s}", "simulators:"]
     lines += ["  steam: {enabled: true, scenario: quiet}", "  racetime: {enabled: true, scenario: quiet}", "bots:"]
     for number in range(1, bots + 1):
@@ -87,7 +98,13 @@ async def control_rig(
             f" client_secret: demo-{category}-secret}}"
         )
     (folder / "config.yaml").write_text("\n".join(lines))
-    async with application(load_fleet(folder / "config.yaml"), HERE, folder / "data", stagger_s=0.0) as program:
+    async with application(
+        load_fleet(folder / "config.yaml"),
+        HERE,
+        folder / "data",
+        stagger_s=0.0,
+        platforms={**PLATFORMS, "dota2": dota2},
+    ) as program:
         assert program.admin_key is not None
         key = {"X-API-Key": program.admin_key.read_text().strip()}
         host, port = program.web.addresses[0]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from exporter.model import events as ev
+from exporter.platforms.dota2.bot import Dota2Timing
 from exporter.platforms.dota2.settings import LobbySettings
 from exporter.platforms.dota2.wire import GcMsg, JoinResult
 from exporter.timing import SystemClock
@@ -189,6 +190,28 @@ async def test_nobody_reads_a_404_as_not_done_while_keys_cannot_be_looked_up() -
         keyed = await fleet.call(f"{LOBBIES}/7/launch", "POST", headers=headers | {"Idempotency-Key": "launch-1"})
         assert (plain.status, keyed.status) == (404, 503)
         assert keyed.headers["Retry-After"] == "5"
+
+
+async def test_a_lobby_that_comes_too_late_is_destroyed(tmp_path: Path) -> None:
+    async with control_rig(tmp_path, timing=Dota2Timing(create_s=0.2)) as rig:
+        assert rig.program.dota2 is not None
+        coordinator, store = rig.program.dota2.coordinator, rig.program.store
+        coordinator.faults.delay(GcMsg.LOBBY_CREATE, 0.6, times=1)
+        problem = await rig.post(LOBBIES, LOBBY, Idempotency_Key="late-1")
+        order_id = rig.headers["Order-Id"]
+        assert (rig.status, problem["order_id"]) == (504, order_id)
+        assert f"The order is {order_id}" in problem["detail"]
+        assert "a lobby that appears later is destroyed" in problem["detail"]
+        assert await rig.post(LOBBIES, LOBBY, Idempotency_Key="late-1") == problem
+        await eventually(lambda: coordinator.stats.received[GcMsg.LOBBY_DESTROY] == 1)
+        await eventually(lambda: not coordinator.world.lobbies and store.bots["lobby-1"].ready)
+        assert coordinator.stats.received[GcMsg.LOBBY_CREATE] == 1
+        assert [str(each.state) for each in store.lobbies.values() if each.active] == []
+        order = await rig.call("GET", f"/api/v1/orders/{order_id}")
+        assert (order["state"], order["code"], order["bot"], order["target"]) == ("done", 504, "lobby-1", "inhouse")
+        history = await rig.call("GET", "/status/history?kind=order")
+        assert [(item["after"], item["bot"]) for item in history["items"]] == [("in_doubt", "lobby-1")]
+        await rig.lobby()
 
 
 async def test_orders_on_one_lobby_take_turns(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ check: $(VENV)/.dev ## ruff, mypy --strict, import-linter, generated documents
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python scripts/docs.py --check
+	$(BIN)/python -m scripts.docs --check
 	$(BIN)/python -m dashboards.source --check
 
 fmt: $(VENV)/.dev ## format the code
@@ -54,7 +54,7 @@ bench: $(VENV)/.dev ## measure, beside other programs that do the same work (abo
 	$(BIN)/python -m benchmarks.history --json build/history.json
 
 docs: $(VENV)/.dev ## regenerate the documents and dashboards that come from code
-	$(BIN)/python scripts/docs.py
+	$(BIN)/python -m scripts.docs
 	$(BIN)/python -m dashboards.source
 
 schema: $(VENV)/.dev ## make the schema of dashboards from Grafana's own types (needs npm)

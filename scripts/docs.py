@@ -9,6 +9,7 @@ from pathlib import Path
 from exporter.metrics.catalogue import GROUPS, Family, Group, Label
 from exporter.model.states import PlatformTraits
 from exporter.platforms import PLATFORMS
+from scripts.api_reference import api_reference
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -157,6 +158,7 @@ def _examples() -> str:
 
 DOCUMENTS: dict[str, Callable[[], str]] = {
     "docs/metrics.md": metrics_reference,
+    "docs/api.md": api_reference,
 }
 
 

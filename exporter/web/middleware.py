@@ -189,7 +189,7 @@ def _admitted(route_of: RouteOf, gate: Gate, clients: Clients) -> Middleware:
 
 
 def _received(limits: Limits) -> Middleware:
-    too_large = f"the body is larger than the {limits.body_bytes // 1024} KiB that this server takes"
+    too_large = f"the body is too large for this server: send at most {limits.body_bytes // 1024} KiB"
 
     @web.middleware
     async def received(request: web.Request, handler: Handler) -> web.StreamResponse:

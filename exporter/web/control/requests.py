@@ -44,7 +44,7 @@ async def body_of(request: web.Request, model: type[_B]) -> _B:
     try:
         data = orjson.loads(raw or b"{}")
     except orjson.JSONDecodeError as error:
-        raise HttpProblem(422, f"the body is no JSON: {error}") from None
+        raise HttpProblem(422, f"the body is no JSON, send an object: {{ ... }}: {error}") from None
     if not isinstance(data, dict):
         raise HttpProblem(422, "the body has to be a JSON object: { ... }")
     try:

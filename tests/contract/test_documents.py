@@ -34,9 +34,18 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 DECISIONS = sorted((ROOT / "docs" / "adr").glob("*.md"))
 PACKAGE = ROOT / "exporter"
 
-# Keys and words of /status, and a table, that begin like a metric.
+# Keys and words of the API, and a table, that begin like a metric.
 NO_METRICS = frozenset(
-    {"bot_events", "bot_lost", "bot_state_summary", "bot_status_summary", "bot_team", "bot_used", "bot_username"}
+    {
+        "bot_challenge",
+        "bot_events",
+        "bot_lost",
+        "bot_state_summary",
+        "bot_status_summary",
+        "bot_team",
+        "bot_used",
+        "bot_username",
+    }
 )
 
 _FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)

@@ -235,9 +235,13 @@ async def test_basic_auth(folder: Path) -> None:
         assert await status_of(fleet, headers=bad) == 401
         for path in ("/health", "/-/healthy", "/-/ready"):
             assert await status_of(fleet, path) == 200
-        bearer = await fleet.call("/status", ssl=client(), headers={"Authorization": f"Bearer {ADMIN_KEY}"})
-        assert bearer.status == 401
-        assert "X-API-Key" in (await bearer.json())["detail"]
+        for path, method in (("/status", "GET"), ("/api/v1/drain", "POST")):
+            for sent in ({"Authorization": f"Bearer {ADMIN_KEY}"}, {}):
+                refused = await fleet.call(path, method, ssl=client(), headers=sent)
+                assert (refused.status, refused.headers["WWW-Authenticate"].split()[0]) == (401, "Basic"), path
+                assert "X-API-Key" in (await refused.json())["detail"]
+        drained = await fleet.call("/api/v1/drain", "POST", ssl=client(), headers={"X-API-Key": ADMIN_KEY})
+        assert drained.status == 200
 
 
 async def test_users_change_without_a_restart(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NoReturn
 
 import structlog
@@ -13,7 +14,7 @@ from exporter.stats import HttpStats, LogonStats, StorageStats
 from exporter.store import StatusStore
 from exporter.timing import Clock
 from exporter.web.acceptor import Acceptor, shown
-from exporter.web.api.document import document
+from exporter.web.api.document import check_described, document
 from exporter.web.api.pages import ApiPages
 from exporter.web.clients import Clients
 from exporter.web.connection import Connection
@@ -89,8 +90,10 @@ class WebServer:
             control=ControlRoutes(commands, store, process, clock, base=settings.external_path),
             api=api,
         )
+        check_described(self.routes, settings.telemetry_path)
         api.describe(
-            document(
+            partial(
+                document,
                 self.routes,
                 version=process.version,
                 telemetry_path=settings.telemetry_path,

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 from typing import Any, get_args
 
@@ -17,7 +18,7 @@ from exporter.model.history import HistoryItem, HistoryKind, HistoryPage
 from exporter.model.states import PlatformTraits
 from exporter.platforms import PLATFORMS
 from exporter.web.api import operations, shapes
-from exporter.web.api.document import document
+from exporter.web.api.document import check_described
 from exporter.web.control.giving import gives_order
 from exporter.web.control.requests import Body
 from exporter.web.keys import Access, AccessRules
@@ -94,7 +95,7 @@ async def test_a_route_cannot_be_forgotten(fleet: Fleet) -> None:
         (fleet.server.routes[1:], "described without a route are GET /$"),
     ):
         with pytest.raises(ValueError, match=words):
-            document(routes, version="1", telemetry_path="/metrics")
+            check_described(routes, "/metrics")
 
 
 async def test_moved_routes_are_described_where_they_are() -> None:
@@ -285,6 +286,7 @@ async def test_the_page_is_all_from_this_server(fleet: Fleet) -> None:
     )
     links = re.findall(r'(?:href|src)="([^"]+)"', text)
     assert "docs/swagger-ui-bundle.js" in links
+    assert "flask_swagger_ui" not in sys.modules  # only its files are wanted
     for link in links:
         path = {"../../": "/", "../../static/favicon.svg": "/static/favicon.svg"}.get(link, f"/api/v1/{link}")
         answer = await fleet.call(path)

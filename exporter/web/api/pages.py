@@ -1,11 +1,10 @@
 """The description itself, and the page that shows it: Swagger UI, from a package, all from this server."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final
 
 from aiohttp import web
@@ -27,18 +26,18 @@ class ApiPages:
     """
 
     def __init__(self) -> None:
-        self._description: Mapping[str, Any] = {}
+        self._document: Callable[[], Mapping[str, Any]] = dict
         self._encoded: bytes | None = None
         self._read: dict[str, tuple[bytes, str]] = {}
 
-    def describe(self, description: Mapping[str, Any]) -> None:
-        """Show this document."""
-        self._description, self._encoded = MappingProxyType(dict(description)), None
+    def describe(self, document: Callable[[], Mapping[str, Any]]) -> None:
+        """Show this document; it is made when somebody asks for it, in a thread, because that takes its time."""
+        self._document, self._encoded = document, None
 
     async def description(self, _: web.Request) -> web.Response:
         """Return the description of all routes, as an OpenAPI 3.1 document."""
         if self._encoded is None:
-            self._encoded = encoded(dict(self._description))
+            self._encoded = await asyncio.to_thread(lambda: encoded(self._document()))
         return web.Response(body=self._encoded, content_type=JSON_TYPE)
 
     async def docs(self, _: web.Request) -> web.Response:

@@ -8,7 +8,7 @@ from pathlib import Path
 import aiohttp
 
 from tests.e2e.command import exporter
-from tests.e2e.fuzzing import Target, fuzz
+from tests.e2e.fuzzing import LOBBY, Target, fuzz
 
 CASES = int(os.environ.get("BOT_EXPORTER_FUZZ", "500"))
 START = int(os.environ.get("BOT_EXPORTER_FUZZ_SEED", "1"))
@@ -28,7 +28,6 @@ bots:
   - {name: lobby-2, platform: dota2, username: demo-bot-4, password: demo-password-4}
   - {name: alttpr, platform: racetime, category: alttpr, client_id: demo-alttpr, client_secret: demo-alttpr-secret}
 """
-LOBBY = {"name": "inhouse", "server_region": "USE", "game_mode": "CM"}
 RACE = {"category": "alttpr", "goal": "Beat the game"}
 
 

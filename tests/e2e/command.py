@@ -6,10 +6,11 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 COMMAND = Path(sys.executable).with_name("bot-exporter")
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,10 +42,10 @@ class Ended:
     err: str
 
 
-async def run_to_end(*arguments: str, cwd: Path = ROOT) -> Ended:
+async def run_to_end(*arguments: str, cwd: Path = ROOT, command: Path = COMMAND) -> Ended:
     """Run the command until it ends."""
     process = await asyncio.create_subprocess_exec(
-        str(COMMAND), *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, cwd=cwd
+        str(command), *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, cwd=cwd
     )
     async with asyncio.timeout(30):
         out, err = await process.communicate()
@@ -53,18 +54,25 @@ async def run_to_end(*arguments: str, cwd: Path = ROOT) -> Ended:
 
 
 @asynccontextmanager
-async def exporter(config: Path, data_dir: Path, *arguments: str) -> AsyncIterator[Running]:
+async def exporter(
+    config: Path,
+    data_dir: Path,
+    *arguments: str,
+    command: Sequence[str | Path] = (COMMAND,),
+    cwd: Path = ROOT,
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> AsyncIterator[Running]:
     """Run the exporter on a free port until the block ends; it must then stop by itself on SIGTERM."""
     process = await asyncio.create_subprocess_exec(
-        str(COMMAND),
+        *map(str, command),
         f"--config.file={config}",
         f"--data.dir={data_dir}",
         "--web.listen-address=127.0.0.1:0",
         *arguments,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "PYTHONWARNINGS": "error"},
-        cwd=ROOT,
+        env={**os.environ, "PYTHONWARNINGS": "error", **environment},
+        cwd=cwd,
     )
     assert process.stdout is not None
     assert process.stderr is not None

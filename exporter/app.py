@@ -27,6 +27,7 @@ from exporter.maintenance import MaintenanceEnds
 from exporter.metrics.counters import Counters
 from exporter.metrics.exposition import Exposition
 from exporter.model import events as ev
+from exporter.notify import ServiceManager
 from exporter.outage import OutageWatch
 from exporter.platforms import PLATFORMS
 from exporter.platforms.base import Platform, Service
@@ -133,11 +134,12 @@ async def application(
     reload_asked: asyncio.Event | None = None,
     watch_files: bool = False,
     storage_url: str | None = None,
+    manager: ServiceManager | None = None,
 ) -> AsyncIterator[Application]:
     """Run everything. Bots start `stagger_s` seconds apart, all within 30 s; `hide` is told every secret.
 
     The configuration is reloaded whenever `reload_asked` is set, and with `watch_files` when one of its files changed.
-    `storage_url` is the database to use instead of the configured one.
+    `storage_url` is the database to use instead of the configured one. `manager` is told of reloads.
 
     Raises StartError or SecretError when something does not let it start.
 
@@ -188,6 +190,7 @@ async def application(
             clock=clock,
             stagger=lambda bots: min(stagger_s, _START_SPREAD_S / max(1, bots)),
             asked=reload_asked,
+            manager=manager,
         )
         commands = _commands(memory, supervisor, store, draining, orders)
         exposition = Exposition(

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import faulthandler
 import os
 import platform
 import signal
@@ -17,16 +18,19 @@ from exporter import migrate
 from exporter.app import VERSION, Application, application, load_fleet
 from exporter.errors import ConfigError, Problem, StartError
 from exporter.logs import Redactor, configure
+from exporter.notify import ServiceManager
 from exporter.process import settle
 from exporter.reload import Fleet
 from exporter.secrets import SecretError
 from exporter.sections import open_storage_url
-from exporter.timing import format_duration, parse_duration
+from exporter.timing import SystemClock, format_duration, parse_duration
+from exporter.web.acceptor import shown
 from exporter.web.healthcheck import healthcheck
 from exporter.web.settings import DEFAULT_LISTEN, WebSettings, parse_listen_address
 from exporter.web_config import load_web_config
 
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+_STOP_S: Final = 15.0  # what the service manager allows for the end itself: more than all limits of stopping together
 
 _log = structlog.get_logger(component="cli")
 
@@ -144,6 +148,9 @@ def _duration(flag: str, text: str) -> float:
 
 
 def _run(flags: Flags, fleet: Fleet, redactor: Redactor) -> int:
+    manager = ServiceManager.of_environment(os.environ)
+    # A watchdog ends a process that hangs by SIGABRT: the traceback says where. It has names of files, and no values.
+    faulthandler.enable()
     try:
         import uvloop  # noqa: PLC0415  (an extra that not everybody installs)
     except ImportError:
@@ -152,11 +159,11 @@ def _run(flags: Flags, fleet: Fleet, redactor: Redactor) -> int:
         factory = uvloop.new_event_loop
     settle()
     with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(_serve(flags, fleet, redactor))
+        runner.run(_serve(flags, fleet, redactor, manager))
     return 0
 
 
-async def _serve(flags: Flags, fleet: Fleet, redactor: Redactor) -> None:
+async def _serve(flags: Flags, fleet: Fleet, redactor: Redactor, manager: ServiceManager) -> None:
     """Run until SIGTERM or Ctrl-C, then drain if asked to; a second signal ends the draining, another the process."""
     loop, asked = asyncio.get_running_loop(), asyncio.Semaphore(0)
     for number in _STOP_SIGNALS:
@@ -164,17 +171,23 @@ async def _serve(flags: Flags, fleet: Fleet, redactor: Redactor) -> None:
     hung_up = asyncio.Event()
     # A closed terminal sends it too: it never ends the fleet. One that comes during the start counts.
     loop.add_signal_handler(signal.SIGHUP, hung_up.set)
-    async with application(
-        fleet,
-        flags.web,
-        flags.data_dir,
-        hide=redactor.add,
-        reload_asked=hung_up,
-        watch_files=flags.auto_reload,
-        storage_url=flags.storage_url,
-    ) as app:
+    async with (
+        manager.kept_informed(SystemClock()),
+        application(
+            fleet,
+            flags.web,
+            flags.data_dir,
+            hide=redactor.add,
+            reload_asked=hung_up,
+            watch_files=flags.auto_reload,
+            storage_url=flags.storage_url,
+            manager=manager,
+        ) as app,
+    ):
         _say(where_to_look(app, flags.web))
+        manager.ready(f"serving at {', '.join(shown(*each) for each in app.web.addresses)}")
         await asked.acquire()
+        manager.stopping("draining" if flags.drain_timeout_s > 0 else "stopping", flags.drain_timeout_s + _STOP_S)
         if flags.drain_timeout_s > 0:
             _say(f"Draining for up to {format_duration(flags.drain_timeout_s)}.")
             await _first_of(app.drain(flags.drain_timeout_s), asked.acquire())

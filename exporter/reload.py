@@ -14,6 +14,7 @@ import structlog
 
 from exporter.config import Config
 from exporter.errors import ConfigError, ExporterError, Problem, StartError
+from exporter.notify import ServiceManager
 from exporter.process import ProcessState
 from exporter.reconcile import Plan, plan, reconcile
 from exporter.secrets import SecretError
@@ -77,7 +78,7 @@ class Reloader:
 
     `read` reads it anew and blocks; it raises ConfigError, and tells its argument which files it read. `prepare` is
     called with a new configuration in the same thread, may raise SecretError, and returns what puts its keys to use.
-    `asked` is an event that asks for a reload when it is set, from before `run` begins.
+    `asked` is an event that asks for a reload when it is set, from before `run` begins. `manager` is told of each.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Reloader:
         clock: Clock,
         stagger: Callable[[int], float],
         asked: asyncio.Event | None = None,
+        manager: ServiceManager | None = None,
     ) -> None:
         self._started_with = fleet.config
         self._sources = fleet.sources
@@ -103,6 +105,7 @@ class Reloader:
         self._clock = clock
         self._stagger = stagger
         self._asked = asked or asyncio.Event()
+        self._manager = manager or ServiceManager(None, None)
         self._waiting: list[tuple[str, asyncio.Future[Reloaded]]] = []
         self._over = False
 
@@ -130,6 +133,7 @@ class Reloader:
                 await self._asked.wait()
                 self._asked.clear()
                 served, self._waiting = self._waiting, []
+                self._manager.reloading()
                 try:
                     done = await self._reload(by=", ".join(dict.fromkeys(by for by, _ in served)) or "SIGHUP")
                 except ConfigError as error:
@@ -140,6 +144,7 @@ class Reloader:
                     _answer(served, error)
                 else:
                     _answer(served, done)
+                self._manager.reloaded(self._process.config_ok)
         finally:
             self._over = True
             _answer([*served, *self._waiting], _stopping())

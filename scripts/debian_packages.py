@@ -19,6 +19,7 @@ NEEDED = {
     "amtool": "prometheus-alertmanager",
     "postgres": "postgresql",
     "curl": "curl",
+    "systemd-analyze": "systemd",
 }
 # Debian keeps the programs of its PostgreSQL server where no PATH looks.
 BESIDE_PATH = {"postgres": ("/usr/lib/postgresql", "*/bin/postgres")}

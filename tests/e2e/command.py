@@ -42,10 +42,20 @@ class Ended:
     err: str
 
 
-async def run_to_end(*arguments: str, cwd: Path = ROOT, command: Path = COMMAND) -> Ended:
+async def run_to_end(
+    *arguments: str,
+    cwd: Path = ROOT,
+    command: Path = COMMAND,
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> Ended:
     """Run the command until it ends."""
     process = await asyncio.create_subprocess_exec(
-        str(command), *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, cwd=cwd
+        str(command),
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, **environment},
+        cwd=cwd,
     )
     async with asyncio.timeout(30):
         out, err = await process.communicate()

@@ -6,7 +6,7 @@ CONFIG ?= config.yaml
 SEED   ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test fuzz check fmt bench docs schema proto lock clean
+.PHONY: help run setup test fuzz check fmt bench docs schema proto image lock clean
 
 help: ## show the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -62,6 +62,9 @@ schema: $(VENV)/.dev ## make the schema of dashboards from Grafana's own types (
 
 proto: $(VENV)/.dev ## generate the protobuf module of the Dota 2 messages
 	$(BIN)/python scripts/protos.py
+
+image: ## build the image bot-exporter, with Docker
+	docker build --tag bot-exporter --build-arg REVISION=$$(git rev-parse HEAD) .
 
 lock: $(VENV)/.run ## resolve the dependencies anew (one resolver run for all)
 	$(BIN)/python scripts/lock.py

@@ -48,22 +48,35 @@ def locked() -> Iterator[Requirement]:
 
 
 def fresh_environment(folder: Path) -> Path:
-    """Make a virtual environment with the locked requirements, and return its Python.
+    """Make a virtual environment with the locked requirements, and return its Python."""
+    venv.create(folder, symlinks=True)
+    return fill_environment(folder)
+
+
+def fill_environment(folder: Path) -> Path:
+    """Put the locked requirements into a virtual environment, and return its Python.
 
     Their files are those that this environment has installed by the same lock: linked, or copied where that cannot
     be. A package that is needed and not locked for running is missing there, though it may be here.
     """
-    venv.create(folder, symlinks=True)
     python = folder / "bin" / "python"
     asked = [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
     target = Path(subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip())
     for requirement in locked():
         found = importlib.metadata.distribution(requirement.name)
         assert requirement.specifier.contains(found.version), f"{requirement}: {found.version} is installed here"
+        _forget(target, found)
         for file in found.files or ():
             if ".." not in file.parts:
                 _link(Path(str(found.locate_file(file))), target / file)
     return python
+
+
+def _forget(target: Path, distribution: importlib.metadata.Distribution) -> None:
+    """Remove what a new environment brings of itself: setuptools."""
+    for each in importlib.metadata.distributions(name=distribution.name, path=[str(target)]):
+        for file in each.files or ():
+            (target / file).unlink(missing_ok=True)
 
 
 def install(python: Path, wheel: Path) -> None:

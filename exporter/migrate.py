@@ -18,14 +18,7 @@ from exporter.storage.trouble import StorageTrouble
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command and return its exit code. Raises ConfigError and StartError."""
-    parser = argparse.ArgumentParser(
-        prog="bot-exporter migrate", description="Brings the database up to date; the server does so at its start too."
-    )
-    parser.add_argument("--check", action="store_true", help="change nothing, exit with 1 if it is not up to date")
-    parser.add_argument("--config.file", dest="config_file", type=Path, default=Path("config.yaml"), metavar="FILE")
-    parser.add_argument("--data.dir", dest="data_dir", type=Path, default=Path("data"), metavar="DIR")
-    parser.add_argument("--storage.url", dest="storage_url", metavar="URL")
-    given = parser.parse_args(arguments)
+    given = parse_flags(arguments)
     database = Database(target(_url(given.storage_url, given.config_file), given.data_dir))
     try:
         return _check(database) if given.check else _migrate(database, given.data_dir)
@@ -33,6 +26,18 @@ def main(arguments: Sequence[str]) -> int:
         raise StartError(str(trouble)) from trouble
     finally:
         database.close()
+
+
+def parse_flags(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the flags; raises SystemExit for a wrong one, and for --help."""
+    parser = argparse.ArgumentParser(
+        prog="bot-exporter migrate", description="Brings the database up to date; the server does so at its start too."
+    )
+    parser.add_argument("--check", action="store_true", help="change nothing, exit with 1 if it is not up to date")
+    parser.add_argument("--config.file", dest="config_file", type=Path, default=Path("config.yaml"), metavar="FILE")
+    parser.add_argument("--data.dir", dest="data_dir", type=Path, default=Path("data"), metavar="DIR")
+    parser.add_argument("--storage.url", dest="storage_url", metavar="URL")
+    return parser.parse_args(arguments)
 
 
 def _url(flag: str | None, config_file: Path) -> str | None:

@@ -3,9 +3,11 @@
 import ast
 import base64
 import re
+import shutil
 import subprocess
+import textwrap
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -18,9 +20,9 @@ import exporter.config
 from exporter import cli
 from exporter.app import load_fleet
 from exporter.config import BotEntry, Config, load
-from exporter.errors import ConfigError
+from exporter.errors import AuthReason, ConfigError, DisconnectReason, FailureReason
 from exporter.metrics.catalogue import FAMILIES
-from exporter.model.states import BotStatus
+from exporter.model.states import BotStatus, CreateFailure
 from exporter.platforms import PLATFORMS
 from exporter.simulators import racetime as racetime_simulator
 from exporter.simulators import steam as steam_simulator
@@ -48,6 +50,9 @@ NO_METRICS = frozenset(
     }
 )
 
+# Where systemd puts the credentials of our service.
+CREDENTIALS = "/run/credentials/bot-exporter.service/secrets_"
+
 _FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _SHARED_SECRET = base64.b64encode(bytes(20)).decode()
 _NAMED_FILE = re.compile(r"# (\S+\.ya?ml)\n")
@@ -58,7 +63,7 @@ def read(name: str) -> str:
 
 
 def blocks(text: str, language: str) -> list[str]:
-    return [body for _, found, body in _FENCE.findall(text) if found == language]
+    return [textwrap.dedent(body) for _, found, body in _FENCE.findall(text) if found == language]
 
 
 def prose(text: str) -> str:
@@ -307,11 +312,15 @@ def test_every_key_of_the_web_configuration_is_documented_and_no_other() -> None
 
 
 def yaml_blocks(path: Path) -> dict[str, str]:
-    """Return the YAML examples of a document by the file name in their first line."""
+    """Return the YAML examples of a document by the file name in their first line; several of one name are numbered."""
     found = blocks(path.read_text(encoding="utf-8"), "yaml")
     named = [_NAMED_FILE.match(block) for block in found]
     assert all(named), "a YAML example says in its first line which file it is"
-    return {match[1]: block for match, block in zip(named, found, strict=True) if match}
+    examples: dict[str, str] = {}
+    for match, block in zip(named, found, strict=True):
+        if match:
+            examples[f"{len(examples)}-{match[1]}" if match[1] in examples else match[1]] = block
+    return examples
 
 
 @of([path for path in DOCUMENTS if yaml_blocks(path)])
@@ -320,17 +329,26 @@ def test_the_yaml_examples_are_valid(path: Path, tmp_path: Path) -> None:
     for name, text in examples.items():
         file = tmp_path / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
-        for secret in re.findall(r"_file: ([\w./-]+)", text):
+        here = text.replace(CREDENTIALS, "secrets/")
+        file.write_text(here, encoding="utf-8")
+        for secret in re.findall(r"_file: ([\w.-][\w./-]*)", here):
             (file.parent / secret).parent.mkdir(parents=True, exist_ok=True)
             (file.parent / secret).write_text(f"{_SHARED_SECRET if 'shared' in secret else 'made-up'}\n")
     if "web.yml" in examples:
         certificates.issue(tmp_path / "tls", "server")
         load_web_config(tmp_path / "web.yml")
     parts = {name for name in examples if "/" in name}  # of a configuration, which names them in bots_files
-    whole = set(examples) - parts - {"prometheus.yml", "web.yml"}
+    alertmanager = {name for name in examples if name.endswith("alertmanager.yml")}
+    whole = set(examples) - parts - alertmanager - {"prometheus.yml", "web.yml"}
     used = {entry.file for name in whole for entry in load_fleet(tmp_path / name).config.bots}
     assert {str(tmp_path / name) for name in parts} <= used
+    if alertmanager:
+        shutil.copytree(ROOT / "alerts" / "templates", tmp_path / "templates")
+        amtool = require_tool("amtool", "prometheus-alertmanager")
+        command = [amtool, "check-config", *(str(tmp_path / name) for name in sorted(alertmanager))]
+        check = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert check.returncode == 0, check.stdout + check.stderr
+        assert check.stdout.count("1 templates") == len(alertmanager)
     if "prometheus.yml" in examples:
         promtool = require_tool("promtool", "prometheus")
         command = [promtool, "check", "config", str(tmp_path / "prometheus.yml")]
@@ -376,6 +394,25 @@ async def test_every_key_of_the_answers_is_documented() -> None:
 def test_every_status_is_documented() -> None:
     table = {(row[0], row[1]) for row in rows(read("docs/http.md")) if row[0].isdecimal() and len(row) == 3}
     assert table == {(str(int(status)), f"`{status.word}`") for status in BotStatus}
+
+
+def sections(name: str) -> dict[str, str]:
+    """Return the parts of a document by their heading of the second level."""
+    return {part.partition("\n")[0]: part for part in read(name).split("\n## ")[1:]}
+
+
+def test_every_status_and_every_reason_has_its_trouble_shot() -> None:
+    parts = sections("docs/troubleshooting.md")
+    wanted: dict[str, Iterable[str]] = {
+        "auth_failed": AuthReason,
+        "connection_error": FailureReason,
+        "Why connections end": DisconnectReason,
+        "Lobbies that do not come about": CreateFailure,
+    }
+    assert {status.word for status in BotStatus} <= set(parts)
+    for heading, words in wanted.items():
+        told = {word for row in rows(parts[heading]) for word in re.findall(r"`(\w+)`", row[0])}
+        assert told - {"status_reason", "reason"} == set(map(str, words)), heading
 
 
 # --- metrics ---

@@ -42,6 +42,7 @@ check: $(VENV)/.dev ## ruff, mypy --strict, import-linter, generated documents
 	$(BIN)/lint-imports
 	$(BIN)/python -m scripts.docs --check
 	$(BIN)/python -m dashboards.source --check
+	$(BIN)/python scripts/kubernetes.py --check
 
 fmt: $(VENV)/.dev ## format the code
 	$(BIN)/ruff check --fix .
@@ -56,6 +57,7 @@ bench: $(VENV)/.dev ## measure, beside other programs that do the same work (abo
 docs: $(VENV)/.dev ## regenerate the documents and dashboards that come from code
 	$(BIN)/python -m scripts.docs
 	$(BIN)/python -m dashboards.source
+	$(BIN)/python scripts/kubernetes.py
 
 schema: $(VENV)/.dev ## make the schema of dashboards from Grafana's own types (needs npm)
 	$(BIN)/python scripts/dashboard_schema.py

@@ -8,7 +8,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.e2e.command import exporter, run_to_end
+from tests.e2e.command import ROOT, exporter, run_to_end
 from tests.wheel import build_wheel, fresh_environment, install, sources
 
 
@@ -34,7 +34,12 @@ def test_the_wheel_has_every_file_of_the_package_and_nothing_else(installed: Ins
     names = zipfile.ZipFile(installed.wheel).namelist()
     beside = [each for each in names if not each.startswith("exporter/")]
     assert sorted(each for each in names if each.startswith("exporter/")) == sources()
+    shared = {each.partition("/share/bot-exporter/")[2] for each in beside if "/share/bot-exporter/" in each}
     assert all(".dist-info/" in each or ".data/data/share/bot-exporter/" in each for each in beside)
+    assert {"config.yaml", "alerts/alerting-rules.yml", "systemd/bot-exporter.service"} <= shared
+    assert {each for each in shared if each.startswith("dashboards/")} == {
+        each.relative_to(ROOT).as_posix() for each in (ROOT / "dashboards").glob("*.json")
+    }
 
 
 async def test_the_command_runs_outside_the_checkout(installed: Installed, tmp_path: Path) -> None:

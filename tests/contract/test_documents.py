@@ -26,6 +26,7 @@ from exporter.model.states import BotStatus, CreateFailure
 from exporter.platforms import PLATFORMS
 from exporter.simulators import racetime as racetime_simulator
 from exporter.simulators import steam as steam_simulator
+from exporter.timing import parse_duration
 from exporter.web_config import HttpSection, RateSection, TlsSection, WebFile, load_web_config
 from tests import certificates
 from tests.tools import require_tool
@@ -278,6 +279,10 @@ def test_the_documented_defaults_are_true() -> None:
             assert shown[key] == f"`{str(default).lower()}`", key
         elif isinstance(default, str):
             assert shown[key] == f"`{default}`", key
+        elif isinstance(default, float):
+            assert parse_duration(shown[key].strip("`")) == default, key
+        elif isinstance(default, int):
+            assert shown[key] == str(default), key
 
 
 def test_platforms_and_scenarios_are_documented() -> None:

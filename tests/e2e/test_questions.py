@@ -21,7 +21,9 @@ def questions() -> list[str]:
 async def test_every_question_is_answered(tmp_path: Path) -> None:
     curl = require_tool("curl", "curl")
     assert len(questions()) >= 20
-    async with exporter(ROOT / "config.yaml", tmp_path) as running:
+    web = tmp_path / "web.yml"  # some questions are about that file
+    web.write_text("http_server_config: {http2: true}\n")
+    async with exporter(ROOT / "config.yaml", tmp_path, f"--web.config.file={web}") as running:
         for question in questions():
             url = question.replace(OURS, running.url)
             for name, real in NAMES.items():

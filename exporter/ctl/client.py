@@ -151,7 +151,7 @@ class Client:
     def _judged(self, answer: Answer, fine: tuple[int, ...] = ()) -> Answer:
         if 200 <= answer.status < 300 or answer.status in fine:
             return answer
-        raise _refusal(answer, self.server)
+        raise refusal(answer, self.server)
 
     def _request(
         self,
@@ -210,7 +210,7 @@ class Client:
                 "try again; if it stays so, see whether the address is that of bot-exporter (http or https?)",
             ) from None
         found = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, body, found, _server_time(found))
+        return Answer(response.status, body, found, server_time(found))
 
 
 _LOOK: Final = "see what has happened with botctl history --kind order, and with botctl lobbies or botctl races"
@@ -277,7 +277,8 @@ def _runs(pid: int) -> bool:
     return True
 
 
-def _server_time(headers: Mapping[str, str]) -> float:
+def server_time(headers: Mapping[str, str]) -> float:
+    """Return the time that an answer says it is, to the second; ours if it says none."""
     try:
         return parsedate_to_datetime(headers["date"]).timestamp()
     except (KeyError, TypeError, ValueError):
@@ -298,7 +299,7 @@ def _unknown_end(error: Unreachable, key: str) -> Lost:
     )
 
 
-def _refusal(answer: Answer, server: Server) -> CtlError:
+def refusal(answer: Answer, server: Server) -> CtlError:
     """Return the server's problem as an error, with what can be done from here."""
     problem: Json = None
     with contextlib.suppress(ValueError, RecursionError):

@@ -66,6 +66,7 @@ def guard_code(session: Session, bot: str, code: str | None, key: str | None) ->
     if not code or not code.strip():
         raise Misused("no code was given", "botctl guard-code BOT CODE")
     _give(session, "POST", bot, "guard-code", {"code": code.strip()}, key=key)
+    session.say(f"handed in; what Steam says to it shows soon: botctl explain {bot}")
 
 
 @click.command()

@@ -36,7 +36,31 @@ def everything(status: Json, look: Look, *, url: str) -> RenderableType:
     return Group(*parts)
 
 
-def system_lines(system: Json, look: Look, *, url: str) -> RenderableType:
+def live(
+    system: Json | None,
+    fleet: Sequence[Json],
+    lobbies: Sequence[Json],
+    races: Sequence[Json],
+    look: Look,
+    *,
+    url: str,
+    height: int | None,
+) -> RenderableType:
+    """Return the fleet as a picture of at most `height` lines: what needs somebody is at the top."""
+    open_lobbies = [each for each in lobbies if each["state"] not in _ENDED]
+    open_races = [each for each in races if each["state"] not in _ENDED]
+    parts = [system_lines(system, look, url=url)] if system is not None else []
+    parts += [_bot_table(_sorted(fleet), races, look)] if fleet else []
+    parts += [lobby_table(open_lobbies, look)] if open_lobbies else []
+    parts += [race_table(open_races, look)] if open_races else []
+    lines = [line for part in parts for line in (Text(), *part.renderables)]
+    if height is not None and len(lines) > height:
+        cut = len(lines) - height + 1
+        lines = [*lines[: height - 1], Text(f"{_count(cut, 'more line')}: make the window higher", style="dim")]
+    return Group(*lines)
+
+
+def system_lines(system: Json, look: Look, *, url: str) -> Group:
     """Return the figures of the process in a few lines."""
     up = span(float(system["uptime_seconds"]))
     lines = [
@@ -78,7 +102,7 @@ def bots(fleet: Sequence[Json], look: Look, *, races: Sequence[Json]) -> Rendera
     return Group(_bot_table(fleet, races, look), *_troubles(fleet, look))
 
 
-def _bot_table(fleet: Sequence[Json], races: Sequence[Json], look: Look) -> RenderableType:
+def _bot_table(fleet: Sequence[Json], races: Sequence[Json], look: Look) -> Group:
     running = {each["name"] for each in races if each["state"] not in _ENDED}
     columns = (
         Column("BOT", keep=12),
@@ -130,14 +154,13 @@ def _troubled(bot: Json) -> bool:
 
 def _troubles(fleet: Sequence[Json], look: Look) -> list[RenderableType]:
     """Return a paragraph for each bot that does not work though it should, or that is in maintenance."""
-    found = list[RenderableType]()
+    found = list[tuple[str, str | Text]]()
     for bot in fleet:
         if _troubled(bot) and (bot["status_message"] or bot["status_reason"]):
-            found.append(Text.assemble((bot["name"], "bold"), ": ", why(bot)))
-            found.append(Text(then(bot, look), style="dim"))
+            found += [(bot["name"], why(bot)), ("", Text(then(bot, look), style="dim"))]
         if bot["maintenance"]:
-            found.append(Text.assemble((bot["name"], "bold"), ": ", maintenance(bot["maintenance"], look)))
-    return [Text(), *found] if found else []
+            found.append((bot["name"], maintenance(bot["maintenance"], look)))
+    return [Text(), Facts(found)] if found else []
 
 
 def why(bot: Json) -> str:
@@ -167,7 +190,7 @@ def lobbies(found: Sequence[Json], look: Look) -> RenderableType:
     return lobby_table(found, look) if found else Text("no lobbies")
 
 
-def lobby_table(found: Sequence[Json], look: Look) -> RenderableType:
+def lobby_table(found: Sequence[Json], look: Look) -> Group:
     """Return lobbies as a table, the finished ones last."""
     columns = (
         Column("LOBBY", keep=17),
@@ -239,7 +262,7 @@ def races(found: Sequence[Json], look: Look) -> RenderableType:
     return race_table(found, look) if found else Text("no races")
 
 
-def race_table(found: Sequence[Json], look: Look) -> RenderableType:
+def race_table(found: Sequence[Json], look: Look) -> Group:
     """Return races as a table, those that are over last."""
     columns = (
         Column("RACE", keep=20),
@@ -345,15 +368,15 @@ def health(found: Json, look: Look) -> RenderableType:
 
 
 def bot_line(bot: Json, look: Look) -> RenderableType:
-    """Return in a line how a bot is, and why."""
-    line = Text.assemble((bot["name"], "bold"), ": ", status_text(bot["status_name"], look), f", {words(bot['state'])}")
+    """Return in a sentence how a bot is, and why."""
+    line = Text.assemble(status_text(bot["status_name"], look), (f", {words(bot['state'])}", "not bold"))
     if not bot["healthy"] and why(bot):
         line.append(f": {why(bot)}")
     if bot["next_retry_at"]:
         line.append(f"; next try {look.ago(bot['next_retry_at'], short=False)}")
     if bot["maintenance"]:
         line.append(f"; {maintenance(bot['maintenance'], look)}")
-    return line
+    return Facts([(bot["name"], line)])
 
 
 def story(bot: Json, page: Json, metrics: Sequence[str], *, since: str | None, look: Look) -> RenderableType:
@@ -424,7 +447,9 @@ def reloaded(found: Json) -> RenderableType:
 
 def change_line(kind: str, name: str, before: Json | None, after: Json | None, look: Look) -> Text | None:
     """Return in a line what has changed; None for what nobody would want to be told."""
-    line = Text.assemble((look.time_of_day, "dim"), "  ", (name, "bold"), "  ")
+    line = Text.assemble((look.time_of_day, "dim"), "  ", (name or "bot-exporter", "bold"), "  ")
+    if kind == "system" and before is None:
+        return None
     if after is None:
         return line.append("left the fleet" if kind == "bot" else f"is no longer shown ({kind})")
     if before is None:
@@ -443,7 +468,7 @@ def _short(kind: str, data: Json, look: Look) -> Text:
             return Text.assemble(f"lobby {data['name']}: ", _outcome(data), f", {_seats(data)}")
         case "race":
             return Text.assemble("race ", state_text(data["state"]), f", {_entrants(data)} entrants")
-    return Text(f"{data['available_bots']} available" + (", draining" if data["draining"] else ""))
+    return Text("draining: no new work is taken on" if data["draining"] else "new work is taken on")
 
 
 def _sorted(fleet: Sequence[Json]) -> list[Json]:

@@ -17,6 +17,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from exporter.ctl.failures import CtlError, Lost, Refused, Unreachable, own_problem
 from exporter.ctl.locate import Server
 
+WAIT_S: Final = 10
 CONNECT_S: Final = 5.0
 ANSWER_S: Final = 30.0
 AGAIN_S: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
@@ -48,7 +49,10 @@ class Answer:
 
 
 class Client:
-    """Asks one server. `say` is told what happens meanwhile; `sleep` and `monotonic` are the clock it waits by."""
+    """Asks one server. `say` is told what happens meanwhile; `sleep` and `monotonic` are the clock it waits by.
+
+    The server holds the answer to an order back for `wait_s` seconds; then it is asked what became of it.
+    """
 
     def __init__(
         self,
@@ -57,6 +61,7 @@ class Client:
         say: Callable[[str], None] = lambda _: None,
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
+        wait_s: int = WAIT_S,
         connect_s: float = CONNECT_S,
         answer_s: float = ANSWER_S,
     ) -> None:
@@ -64,6 +69,7 @@ class Client:
         self._say = say
         self._sleep = sleep
         self._monotonic = monotonic
+        self._wait_s = wait_s
         self._connect_s = connect_s
         self._answer_s = answer_s
         self._tls: ssl.SSLContext | None = None
@@ -90,7 +96,7 @@ class Client:
         All tries have the same idempotency key, so that an order whose answer was lost is not carried out again.
         """
         key = key or f"botctl-{secrets.token_hex(8)}"
-        given = self._given(method, path, body, key, query)
+        given = self._given(method, path, body, key, {"wait": self._wait_s, **(query or {})})
         if given.status == 202:
             given = self._settled(given)
         return self._judged(given)

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import click
 
-from exporter.ctl import tables
+from exporter.ctl import tables, telling
 from exporter.ctl.complete import bot_names
 from exporter.ctl.failures import REFUSED, Refused
 from exporter.ctl.options import Seconds, common
@@ -76,7 +76,7 @@ def history(
         query["before"] = before
     path = "/status/history" if bot is None else f"/status/bots/{quote(bot, safe='')}/history"
     answer = session.client.get(path, query)
-    session.show(answer, lambda data, look: tables.history(data, look, bot=bot))
+    session.show(answer, lambda data, look: telling.history(data, look, bot=bot))
 
 
 @click.command()
@@ -84,7 +84,7 @@ def history(
 def health(session: Session) -> int:
     """Show how the whole is: ok, degraded or down. Exit code 1 if it is not ok."""
     answer = session.client.get("/health", fine=(503,))
-    session.show(answer, tables.health)
+    session.show(answer, telling.health)
     return 0 if answer.data.get("status") == "ok" else REFUSED
 
 
@@ -94,7 +94,7 @@ def health(session: Session) -> int:
 def order(session: Session, order_id: str) -> None:
     """Show an order: who gave it, and what came of it."""
     answer = session.client.find_order(order_id)
-    session.show(answer, tables.order)
+    session.show(answer, telling.order)
 
 
 @click.command()
@@ -122,7 +122,7 @@ def explain(session: Session, bot: str, all_metrics: bool) -> None:
         )
         return
     bot_, page_, lines = cleaned([answer.data, page.data, metrics])
-    session.draw(tables.story(bot_, page_, lines, since=since, look=session.look(answer.at)))
+    session.draw(telling.story(bot_, page_, lines, since=since, look=session.look(answer.at)))
 
 
 def _metrics(session: Session, bot: str, *, everything: bool) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.text import Text
 
-from exporter.ctl import tables
+from exporter.ctl import tables, telling
 from exporter.ctl.client import Answer
 from exporter.ctl.failures import USAGE
 from exporter.ctl.options import PATH, Seconds, common, ordering
@@ -52,7 +52,7 @@ def drain(session: Session, end: bool, wait: bool, timeout: float, key: str | No
 def reload(session: Session) -> None:
     """Have the configuration read again; one with mistakes changes nothing, and they are listed."""
     answer = session.client.send("POST", "/-/reload")
-    session.show(answer, lambda found, _: tables.reloaded(found))
+    session.show(answer, lambda found, _: telling.reloaded(found))
 
 
 @click.command()

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import click
 
-from exporter.ctl import tables
+from exporter.ctl import telling
 from exporter.ctl.client import Answer
 from exporter.ctl.complete import bot_names
 from exporter.ctl.failures import Misused
@@ -126,4 +126,4 @@ def _give(
             return session.client.get(f"/status/bots/{name}")
 
         answer = until(session, look, lambda found: bool(found["healthy"]), f"{bot} works", wait_s)
-    session.show(answer, tables.bot_line)
+    session.show(answer, telling.bot_line)

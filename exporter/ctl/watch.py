@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from exporter.ctl import tables
+from exporter.ctl import tables, telling
 from exporter.ctl.board import Changed
 from exporter.ctl.complete import bot_names
 from exporter.ctl.failures import CtlError
@@ -74,7 +74,7 @@ class _Watch:
             return
         look = self._session.look(time.time() + self.feed.ahead_s)
         for kind, name, before, after in cleaned([[each.kind, each.name, each.before, each.after] for each in changes]):
-            line = tables.change_line(kind, name, before, after, look)
+            line = telling.change_line(kind, name, before, after, look)
             if line is not None:
                 (self._live.console if self._live is not None else self._session.console).print(line, crop=False)
 

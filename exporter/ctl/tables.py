@@ -71,9 +71,9 @@ def system_lines(system: Json, look: Look, *, url: str) -> Group:
         ),
     ]
     counts = Text()
-    for status, count in sorted(system["bot_status_summary"].items(), key=lambda each: rank(each[0])):
-        if count:
-            counts.append("   " if counts else "").append(status_text(status, look)).append(f" {count}")
+    for status, number in sorted(system["bot_status_summary"].items(), key=lambda each: rank(each[0])):
+        if number:
+            counts.append("   " if counts else "").append(status_text(status, look)).append(f" {number}")
     lines += [counts] if counts else []
     steam = system.get("steam") or {}
     if steam.get("logon_cooldown_until"):

@@ -1,4 +1,4 @@
-"""What is told of the server's answers: what happened, one bot's story, what an order or a reload did. Pure functions."""
+"""What is told of the server's answers: what happened, one bot's story, what came of orders. Pure functions."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -80,18 +80,19 @@ def _first(*choices: tuple[str | Path | None, str]) -> tuple[str | None, str]:
 
 
 def _announced(directories: tuple[Path, ...]) -> tuple[Endpoint, Path]:
-    closed = list[str]()
+    broken, closed = list[str](), False
     for directory in directories:
         try:
             endpoint = read_endpoint(directory)
         except EndpointError as error:
-            closed.append(str(error))
+            broken.append(str(error))
+            closed = closed or isinstance(error.__cause__, PermissionError)
             continue
         if endpoint is not None:
             return endpoint, directory
     places = " or ".join(str(each) for each in directories)
     raise Unreachable(
-        f"no running exporter was found: there is no {ENDPOINT_FILE} in {places}" + "".join(f"; {e}" for e in closed),
+        "; ".join((f"no running exporter was found: there is no {ENDPOINT_FILE} in {places}", *broken)),
         "start the exporter, name its data directory with --data.dir, or its address with --url or BOTCTL_URL",
         *(("a data directory belongs to the exporter's user: run botctl as that user (sudo -u)",) if closed else ()),
     )

@@ -72,9 +72,9 @@ class Session:
         self.console.print(drawn, crop=False)
 
     def print_json(self, text: str) -> None:
-        """Print JSON on a line, or as it was laid out."""
-        sys.stdout.write(f"{same_json(text)}\n")
-        sys.stdout.flush()
+        """Print JSON on a line, or as it was laid out; it is UTF-8 whatever the terminal speaks."""
+        sys.stdout.buffer.write(f"{same_json(text)}\n".encode(errors="replace"))
+        sys.stdout.buffer.flush()
 
     def dump(self, data: Any) -> None:
         """Print data of our own as JSON."""

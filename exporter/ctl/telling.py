@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from exporter.ctl.look import Column, Facts, Look, state_text, status_text, table
-from exporter.ctl.tables import count, entrants, maintenance, outcome, seats, subject, why
+from exporter.ctl.tables import count, maintenance, outcome, seats, subject, why
 from exporter.ctl.words import words
 from exporter.model.remedies import remedy
 
@@ -22,7 +22,7 @@ def history(page: Json, look: Look, *, bot: str | None = None) -> RenderableType
         Column("TIME", keep=8),
         Column("KIND"),
         *(() if bot is not None else (Column("BOT", keep=8),)),
-        Column("CHANGE", gives=True, keep=14),
+        Column("CHANGE", gives=True, keep=27),
         Column("WHAT", gives=True, keep=16),
     )
     rows = [
@@ -147,24 +147,29 @@ def reloaded(found: Json) -> RenderableType:
 def change_line(kind: str, name: str, before: Json | None, after: Json | None, look: Look) -> Text | None:
     """Return in a line what has changed; None for what nobody would want to be told."""
     line = Text.assemble((look.time_of_day, "dim"), "  ", (name or "bot-exporter", "bold"), "  ")
-    if kind == "system" and before is None:
-        return None
     if after is None:
-        return line.append("left the fleet" if kind == "bot" else f"is no longer shown ({kind})")
+        return line.append("left the fleet" if kind == "bot" else f"this {kind} is no longer shown")
+    title = {"lobby": f"{after.get('name')}: ", "race": "race "}.get(kind, "")
     if before is None:
-        return line.append("is new: ").append(_short(kind, after, look))
-    if _short(kind, before, look) == _short(kind, after, look):
+        return (
+            None if kind == "system" else line.append(f"is new: {title}").append_text(_short(kind, after, after, look))
+        )
+    was, now = _short(kind, before, after, look), _short(kind, after, before, look)
+    if was == now:
         return None
-    return line.append(_short(kind, before, look)).append(f" {look.arrow} ").append(_short(kind, after, look))
+    return line.append(title).append_text(was).append(f" {look.arrow} ").append_text(now)
 
 
-def _short(kind: str, data: Json, look: Look) -> Text:
+def _short(kind: str, data: Json, other: Json, look: Look) -> Text:
+    """Return how something is, as far as it may differ from the other time."""
     match kind:
+        case "bot" if (data["status_name"], data["status_reason"]) != (other["status_name"], other["status_reason"]):
+            text = status_text(data["status_name"], look)
+            return text.append(f", {words(data['status_reason'])}") if data["status_reason"] else text
         case "bot":
-            text = status_text(data["status_name"], look).append(f" ({words(data['state'])})", style="not bold")
-            return text.append(f": {words(data['status_reason'])}") if data["status_reason"] else text
+            return Text(words(data["state"]))
         case "lobby":
-            return Text.assemble(f"lobby {data['name']}: ", outcome(data), f", {seats(data)}")
+            return outcome(data).append(f", {seats(data)}", style="not bold")
         case "race":
-            return Text.assemble("race ", state_text(data["state"]), f", {entrants(data)} entrants")
-    return Text("draining: no new work is taken on" if data["draining"] else "new work is taken on")
+            return state_text(data["state"]).append(f", {count(data['entrants_count'], 'entrant')}")
+    return Text("draining" if data["draining"] else "new work is taken on")

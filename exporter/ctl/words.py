@@ -85,11 +85,15 @@ def relative(at: float | None, now: float, *, short: bool = False) -> str:
 
 
 def clock_time(at: float | None, now: float, zone: tzinfo | None) -> str:
-    """Return the time of day, with the date when it is not today's; `zone` None is that of this machine."""
+    """Return the time of day, with the date when it is not today's, and the year when it is another one.
+
+    `zone` None is that of this machine.
+    """
     if at is None:
         return ""
     there, here = datetime.fromtimestamp(at, zone), datetime.fromtimestamp(now, zone)
-    return f"{there:%H:%M:%S}" if there.date() == here.date() else f"{there:%Y-%m-%d %H:%M:%S}"
+    date = "" if there.date() == here.date() else "%m-%d " if there.year == here.year else "%Y-%m-%d "
+    return there.strftime(f"{date}%H:%M:%S")
 
 
 def natural(name: str) -> list[tuple[bool, int, str]]:

@@ -252,7 +252,7 @@ def unreachable(server: Server, error: BaseException) -> Unreachable:
             return Unreachable(f"the host of {where} is not known: {_in_words(error)}", "see whether the name is right")
         case TimeoutError():
             return Unreachable(f"no answer from {where} in time", "see whether a firewall stands in between")
-    hints = ["see whether the exporter runs there, and listens on that address (--web.listen-address)"]
+    hints = ["see whether it runs there, and listens on that address (--web.listen-address of bot-exporter)"]
     if server.pid is not None and not _runs(server.pid):
         hints.insert(0, f"process {server.pid}, which wrote that file, does not run any more: start the exporter")
     return Unreachable(f"nothing answers at {where}: {_in_words(error)}", *hints)

@@ -30,7 +30,12 @@ class CtlError(ExporterError):
     def title(self) -> str:
         """What kind of failure it is, in a word or two."""
         status = self.problem.get("status")
-        return f"refused ({status})" if status else str(self.problem.get("title", "failed")).lower()
+        if not status:
+            return str(self.problem.get("title", "failed")).lower()
+        return f"{_TITLES.get(status, 'refused')} ({status})"
+
+
+_TITLES: Final = {401: "not allowed", 403: "not allowed", 404: "not found", 503: "not now", 504: "in doubt"}
 
 
 class Refused(CtlError):

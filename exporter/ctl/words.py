@@ -77,9 +77,14 @@ def rough(seconds: float) -> str:
 
 
 def relative(at: float | None, now: float, *, short: bool = False) -> str:
-    """Return `3m 20s ago`, `in 9m` or `now`; nothing for a time that is not known."""
+    """Return `3m 20s ago`, `in 9m` or `now`; nothing for a time that is not known.
+
+    `now` comes in whole seconds from a server, so what is less than two ahead may have been.
+    """
     if at is None:
         return ""
+    if 0 < at - now < 2:
+        return "now"
     away = (rough if short else span)(abs(at - now))
     return "now" if away == "0s" else f"in {away}" if at > now else f"{away} ago"
 

@@ -58,7 +58,7 @@ def test_spans(seconds: float, long: str, short: str) -> None:
 def test_relative_times() -> None:
     assert relative(NOW - 200, NOW) == "3m 20s ago"
     assert relative(NOW + 200, NOW, short=True) == "in 3m"
-    assert relative(NOW + 0.2, NOW) == "now"
+    assert relative(NOW + 1.9, NOW) == relative(NOW - 0.2, NOW) == "now"
     assert relative(None, NOW) == ""
 
 

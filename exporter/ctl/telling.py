@@ -148,28 +148,33 @@ def change_line(kind: str, name: str, before: Json | None, after: Json | None, l
     """Return in a line what has changed; None for what nobody would want to be told."""
     line = Text.assemble((look.time_of_day, "dim"), "  ", (name or "bot-exporter", "bold"), "  ")
     if after is None:
+        if kind == "lobby" and before is not None and before["lobby_id"] is None:
+            return None  # it has its id now, and comes under that
         return line.append("left the fleet" if kind == "bot" else f"this {kind} is no longer shown")
     title = {"lobby": f"{after.get('name')}: ", "race": "race "}.get(kind, "")
     if before is None:
-        return (
-            None if kind == "system" else line.append(f"is new: {title}").append_text(_short(kind, after, after, look))
-        )
+        new = line.append(f"is new: {title}").append_text(_short(kind, after, None, look))
+        return None if kind == "system" else new
     was, now = _short(kind, before, after, look), _short(kind, after, before, look)
     if was == now:
         return None
     return line.append(title).append_text(was).append(f" {look.arrow} ").append_text(now)
 
 
-def _short(kind: str, data: Json, other: Json, look: Look) -> Text:
-    """Return how something is, as far as it may differ from the other time."""
-    match kind:
-        case "bot" if (data["status_name"], data["status_reason"]) != (other["status_name"], other["status_reason"]):
-            text = status_text(data["status_name"], look)
-            return text.append(f", {words(data['status_reason'])}") if data["status_reason"] else text
-        case "bot":
+def _short(kind: str, data: Json, other: Json | None, look: Look) -> Text:
+    """Return how something is, and only what differs from the other time."""
+    if kind == "system":
+        return Text("draining" if data["draining"] else "new work is taken on")
+    if kind == "bot":
+        if other is None or all(data[key] == other[key] for key in ("status_name", "status_reason")):
             return Text(words(data["state"]))
-        case "lobby":
-            return outcome(data).append(f", {seats(data)}", style="not bold")
-        case "race":
-            return state_text(data["state"]).append(f", {count(data['entrants_count'], 'entrant')}")
-    return Text("draining" if data["draining"] else "new work is taken on")
+        text = status_text(data["status_name"], look)
+        return text.append(f", {words(data['status_reason'])}") if data["status_reason"] else text
+    state, crowd = (
+        (outcome(data), seats(data))
+        if kind == "lobby"
+        else (state_text(data["state"]), count(data["entrants_count"], "entrant"))
+    )
+    if other is None:
+        return state.append(f", {crowd}", style="not bold")
+    return state if data["state"] != other["state"] else Text(crowd)

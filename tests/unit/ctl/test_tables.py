@@ -251,9 +251,9 @@ def test_lines_of_changes() -> None:
     assert line("bot", "sm", None, after) == "08:00:00  sm  is new: disconnected"
     assert line("bot", "sm", after, None) == "08:00:00  sm  left the fleet"
     lobby = data["lobbies"][0]
-    assert line("lobby", "29", lobby, {**lobby, "state": "ready"}) == (
-        "08:00:00  29  inhouse: waiting, 1 v 1 +1 → ready, 1 v 1 +1"
-    )
+    assert line("lobby", "29", lobby, {**lobby, "state": "ready"}) == ("08:00:00  29  inhouse: waiting → ready")
+    assert line("lobby", "29", lobby, {**lobby, "radiant_count": 2}) == "08:00:00  29  inhouse: 1 v 1 +1 → 2 v 1 +1"
+    assert line("lobby", "lobby-2", {**lobby, "lobby_id": None}, None) == ""
     assert line("lobby", "29", lobby, None) == "08:00:00  29  this lobby is no longer shown"
     assert line("race", "a/b", None, data["races"][0]) == "08:00:00  a/b  is new: race open, 1 entrant"
     system = data["system"]

@@ -1,13 +1,13 @@
 """The live feed over a WebSocket: connects, reads, and comes back with its cursor after every loss."""
 
 import json
-import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
@@ -89,34 +89,36 @@ class Feed:
         query = {**self._query, **({"since": self.board.cursor} if self.board.cursor is not None else {})}
         url = f"ws{self._server.url.removeprefix('http')}{PATH}{f'?{urlencode(query, doseq=True)}' if query else ''}"
         key = self._server.key
-        try:
-            socket = connect(
-                url,
-                additional_headers={"X-API-Key": key.reveal()} if key is not None else None,
-                ssl=self._tls,
-                open_timeout=_OPEN_S,
-                close_timeout=1,
-                max_size=_MOST_BYTES,
-                proxy=None,
-            )
-        except InvalidStatus as error:
-            response = error.response
-            headers = {name.lower(): value for name, value in response.headers.raw_items()}
-            raise refusal(
-                Answer(response.status_code, bytes(response.body or b""), headers, 0.0), self._server
-            ) from None
-        except InvalidMessage as error:
-            raise unreachable(self._server, error.__cause__ or error) from None
-        except InvalidHandshake as error:
-            raise Refused(own_problem("Unexpected answer", f"{self._server.url} opens no WebSocket: {error}")) from None
-        except (OSError, ssl.SSLError, EOFError) as error:
-            raise unreachable(self._server, error) from None
-        if socket.response is not None:
-            self.ahead_s = server_time({k.lower(): v for k, v in socket.response.headers.raw_items()}) - time.time()
-        try:
+        with ExitStack() as stack:
+            try:
+                socket = stack.enter_context(
+                    connect(
+                        url,
+                        additional_headers={"X-API-Key": key.reveal()} if key is not None else None,
+                        ssl=self._tls,
+                        open_timeout=_OPEN_S,
+                        close_timeout=1,
+                        max_size=_MOST_BYTES,
+                        proxy=None,
+                    )
+                )
+            except (InvalidHandshake, OSError, EOFError) as error:
+                raise self._failure(error) from None
+            if socket.response is not None:
+                self.ahead_s = server_time(_lower(socket.response.headers)) - time.time()
             yield socket
-        finally:
-            socket.close()
+
+    def _failure(self, error: Exception) -> CtlError:
+        """Return what to tell about a connection that did not come about."""
+        match error:
+            case InvalidStatus(response=response):
+                body = bytes(response.body or b"")
+                return refusal(Answer(response.status_code, body, _lower(response.headers), 0.0), self._server)
+            case InvalidMessage():
+                return unreachable(self._server, error.__cause__ or error)
+            case InvalidHandshake():
+                return Refused(own_problem("Unexpected answer", f"{self._server.url} opens no WebSocket: {error}"))
+        return unreachable(self._server, error)
 
     def _read(self, socket: ClientConnection) -> None:
         heard = self._monotonic()
@@ -150,3 +152,7 @@ class Feed:
         self._frame(text)
         if changes:
             self._changes(changes)
+
+
+def _lower(headers: Headers) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.raw_items()}

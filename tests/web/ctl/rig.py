@@ -40,7 +40,8 @@ class Ended:
 async def botctl(*arguments: str, data_dir: Path | None = None, typed: str = "", **environ: str) -> Ended:
     """Run a command as it would run in a pipe, with this environment only."""
     place = [f"--data.dir={data_dir}"] if data_dir is not None else []
-    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+    raw = io.BytesIO(), io.BytesIO()
+    out, err = (io.TextIOWrapper(each, encoding="utf-8", write_through=True) for each in raw)
 
     def run() -> int:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -52,8 +53,7 @@ async def botctl(*arguments: str, data_dir: Path | None = None, typed: str = "",
         structlog.testing.capture_logs(),  # the server is in the same process, and its log is none of botctl's output
     ):
         code = await asyncio.to_thread(run)
-    texts = [stream.buffer.getvalue().decode() for stream in (out, err) if isinstance(stream.buffer, io.BytesIO)]
-    return Ended(code, *texts)
+    return Ended(code, *(each.getvalue().decode() for each in raw))
 
 
 FLEET = """

@@ -15,10 +15,12 @@ from exporter.ctl.options import PATH, Seconds, common, ordering
 from exporter.ctl.session import Session
 from exporter.ctl.settings import settings
 from exporter.ctl.until import until
+from exporter.ctl.words import plain
 from exporter.secrets import SecretError, read_secret_file
 
 _STATES: Final = ("waiting", "ready", "in_game", "finished")
 _ID: Final = click.argument("lobby_id", metavar="LOBBY", shell_complete=lobby_ids)
+_QUIET: Final = click.option("-q", "--quiet", is_flag=True, help="print only the id of the lobby")
 
 
 @click.group()
@@ -38,6 +40,7 @@ def lobby() -> None:
 )
 @click.option("--bot", metavar="BOT", shell_complete=bot_names, help="which bot hosts it (default: any that is free)")
 @click.option("--set", "more", multiple=True, metavar="FIELD=VALUE", help="another field, such as league_id=15")
+@_QUIET
 @ordering
 @common
 def create(
@@ -52,6 +55,7 @@ def create(
     password_file: Path | None,
     bot: str | None,
     more: tuple[str, ...],
+    quiet: bool,
     key: str | None,
 ) -> None:
     """Create a lobby called NAME; returns once the coordinator has confirmed it."""
@@ -68,6 +72,9 @@ def create(
         body["bot"] = bot
     with session.waiting(f"waiting for the coordinator to confirm lobby {name}"):
         answer = session.client.order("POST", "/api/v1/lobbies", body, key=key)
+    if quiet:
+        click.echo(plain(str(answer.data["lobby_id"])))
+        return
     _show(session, answer)
 
 

@@ -1,6 +1,5 @@
 """The command itself: its commands, each loaded when it is asked for, and how it ends."""
 
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ import click
 
 from exporter.ctl.failures import DONE, INTERRUPTED, USAGE
 from exporter.ctl.locate import Given
-from exporter.ctl.options import place
+from exporter.ctl.options import nobody_reads, place
 from exporter.ctl.session import Output, Session
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
@@ -82,9 +81,14 @@ def botctl(
 ) -> None:
     """Look at a running bot-exporter, and steer it.
 
-    The server is found by --url, --key-file and --ca-file, then by BOTCTL_URL, BOTCTL_KEY_FILE and BOTCTL_CA_FILE,
-    then by endpoint.json and admin.key in --data.dir, or in ./data or /var/lib/bot-exporter. These options may stand
-    before or after the command.
+    \b
+    Where the server is, and the key, is said by the first of these:
+      --url, --key-file, --ca-file
+      BOTCTL_URL, BOTCTL_KEY_FILE, BOTCTL_CA_FILE
+      endpoint.json and admin.key in --data.dir, else in ./data or
+      /var/lib/bot-exporter
+
+    Options may stand before or after the command.
 
     Exit codes: 0 done, 1 refused, 2 usage, 3 unreachable.
     """
@@ -98,8 +102,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # a terminal that has no such letter still shows the rest
     try:
         return _run(arguments)
-    except BrokenPipeError:  # whoever read along has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        nobody_reads()
         return DONE
 
 

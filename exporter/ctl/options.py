@@ -1,6 +1,8 @@
 """What the commands have in common: the options that every one of them takes, and arguments that can be completed."""
 
+import os
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import wraps
@@ -9,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from exporter.ctl.failures import CtlError
+from exporter.ctl.failures import DONE, CtlError
 from exporter.ctl.locate import Given
 from exporter.ctl.session import Output, Session
 
@@ -55,6 +57,9 @@ def common(command: _C) -> _C:
         except CtlError as error:
             context.obj.complain(error)
             context.exit(error.code)
+        except BrokenPipeError:
+            nobody_reads()
+            context.exit(DONE)
 
     hidden = _hidden_place(run, hidden=True)
     return click.option(  # type: ignore[return-value]
@@ -66,6 +71,11 @@ def _hidden_place(command: Callable[..., Any], *, hidden: bool) -> Callable[...,
     for flag, name, kind, metavar, text in reversed(_PLACE):
         command = click.option(flag, name, type=kind, metavar=metavar, help=text, hidden=hidden)(command)
     return command
+
+
+def nobody_reads() -> None:
+    """Go on quietly after the end of a pipe was closed: whoever read along has seen enough."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def place(command: Callable[..., Any]) -> Callable[..., Any]:

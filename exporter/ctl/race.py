@@ -12,8 +12,10 @@ from exporter.ctl.complete import race_names
 from exporter.ctl.options import common, ordering
 from exporter.ctl.session import Session
 from exporter.ctl.settings import settings
+from exporter.ctl.words import plain
 
 _RACE: Final = click.argument("race_name", metavar="RACE", shell_complete=race_names)
+_QUIET: Final = click.option("-q", "--quiet", is_flag=True, help="print only the name of the race")
 
 
 @click.group()
@@ -29,6 +31,7 @@ def race() -> None:
 @click.option("--invitational", is_flag=True, help="only who is invited may enter")
 @click.option("--unlisted", is_flag=True, help="do not list the room on the site")
 @click.option("--set", "more", multiple=True, metavar="FIELD=VALUE", help="another field of the site's form")
+@_QUIET
 @ordering
 @common
 def create(
@@ -41,6 +44,7 @@ def create(
     invitational: bool,
     unlisted: bool,
     more: tuple[str, ...],
+    quiet: bool,
     key: str | None,
 ) -> None:
     """Open a race room in CATEGORY for GOAL; returns once the site has named it."""
@@ -50,6 +54,9 @@ def create(
     body |= {name: True for name, wanted in (("invitational", invitational), ("unlisted", unlisted)) if wanted}
     with session.waiting(f"waiting for the site to open a room in {category}"):
         answer = session.client.order("POST", "/api/v1/races", body, key=key)
+    if quiet:
+        click.echo(plain(str(answer.data["name"])))
+        return
     _show(session, answer)
 
 

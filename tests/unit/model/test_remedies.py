@@ -1,9 +1,11 @@
 """Every trouble that a bot can have has a remedy, and the runbook that it names knows that trouble."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from exporter.ctl.main import COMMANDS
 from exporter.model.remedies import remedy
 from exporter.model.states import BotStatus
 from exporter.platforms import PLATFORMS
@@ -31,6 +33,11 @@ def test_every_trouble_has_a_remedy_and_a_runbook(status: str, reason: str) -> N
     page = (RUNBOOKS / f"{found.runbook}.md").read_text()
     if found.runbook in ("BotAuthFailed", "BotDown"):
         assert f"`{reason}`" in page
+
+
+@pytest.mark.parametrize(("status", "reason"), [*TROUBLES, ("disconnected", None)])
+def test_a_command_that_is_advised_exists(status: str, reason: str | None) -> None:
+    assert set(re.findall(r"botctl ([a-z-]+)", remedy(status, reason).advice)) <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("status", [each.word for each in BotStatus])

@@ -1,81 +1,23 @@
-"""Following the live feed: what comes, what is lost, and coming back. The server here does what a bad day does."""
+"""Following the live feed: what comes, what is lost, and coming back."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import Any
 
 import pytest
-from websockets.asyncio.server import ServerConnection, serve
-from websockets.datastructures import Headers
-from websockets.http11 import Request, Response
 
 from exporter.ctl.board import Changed
 from exporter.ctl.failures import CtlError, Refused, Unreachable
 from exporter.ctl.locate import Server
 from exporter.ctl.stream import Feed
 from exporter.secrets import Secret
-
-Serve = Callable[[ServerConnection], Awaitable[None]]
+from tests.web.ctl.feed import SNAPSHOT, Script, Serve, answer, frame, scripted, sending, silent
 
 
 class Enough(Exception):
     """What the test waits for has come."""
-
-
-def frame(type_: str, number: int, kind: str | None = None, id_: str | None = None, data: Any = None) -> str:
-    return json.dumps({"type": type_, "cursor": f"boot-{number}", "kind": kind, "id": id_, "data": data})
-
-
-SNAPSHOT = (frame("snapshot", 0, "bot", "a", {"x": 1}), frame("snapshot", 1))
-
-
-@dataclass
-class Script:
-    """What the server does with each connection in turn; `asked` has their paths and keys."""
-
-    acts: list[Serve | Response]
-    asked: list[tuple[str, str | None]] = field(default_factory=list)
-
-    def process(self, _: ServerConnection, request: Request) -> Response | None:
-        self.asked.append((request.path, request.headers.get("X-API-Key")))
-        act = self.acts[0]
-        if not isinstance(act, Response):
-            return None
-        self.acts.pop(0)
-        return act
-
-    async def serve(self, connection: ServerConnection) -> None:
-        act = self.acts.pop(0)
-        assert not isinstance(act, Response)
-        await act(connection)
-
-
-def sending(*frames: str, code: int | None = 1001, reason: str = "the server stops") -> Serve:
-    """Send these frames, then say goodbye so, or be gone without a word."""
-
-    async def act(connection: ServerConnection) -> None:
-        for each in frames:
-            await connection.send(each)
-        if code is None:
-            connection.transport.abort()
-        else:
-            await connection.close(code, reason)
-
-    return act
-
-
-async def silent(connection: ServerConnection) -> None:
-    await connection.send(SNAPSHOT[1])
-    await connection.wait_closed()
-
-
-def answer(status: int, detail: str) -> Response:
-    body = json.dumps({"title": "no", "status": status, "detail": detail}).encode()
-    return Response(status, HTTPStatus(status).phrase, Headers({"Content-Length": str(len(body))}), body)
 
 
 @dataclass
@@ -109,10 +51,9 @@ async def follow(script: Script, *, frames: int = 99, **options: Any) -> AsyncIt
         if seen.frames >= frames:
             raise Enough
 
-    async with serve(script.serve, "127.0.0.1", 0, process_request=script.process) as server:
-        host, port = next(iter(server.sockets)).getsockname()[:2]
+    async with scripted(script) as url:
         feed = Feed(
-            Server(f"http://{host}:{port}/fleet", "--url", key=Secret("the-key")),
+            Server(url, "--url", key=Secret("the-key")),
             {"kind": ("bot", "race")},
             say=lambda what: seen.said.append(str(what)),
             frame=got,

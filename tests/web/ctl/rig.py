@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import io
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,13 +67,18 @@ bots:
 
 @contextlib.asynccontextmanager
 async def running(
-    folder: Path, more: str = "", *, web_config: Path | None = None, settings: WebSettings = HERE
+    folder: Path,
+    more: str = "",
+    *,
+    web_config: Path | None = None,
+    settings: WebSettings = HERE,
+    ready: Collection[str] = ("lobby-1", "alttpr"),
 ) -> AsyncIterator[Application]:
-    """Run an exporter with a bot of each platform, both at work, and with what `more` configures."""
+    """Run an exporter with a bot of each platform, and with what `more` configures; `ready` are waited for."""
     (folder / "config.yaml").write_text(FLEET + more)
     fleet = load_fleet(folder / "config.yaml", web_config=web_config)
     async with application(fleet, settings, folder / "data", stagger_s=0.0) as program:
-        await eventually(lambda: all(each.ready for each in program.store.bots.values()))
+        await eventually(lambda: all(program.store.bots[name].ready for name in ready))
         yield program
 
 

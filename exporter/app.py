@@ -6,6 +6,7 @@ data directory -> storage -> simulators -> services -> web -> bots -> ready
 import asyncio
 import contextlib
 import gc
+import os
 import random
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -21,6 +22,7 @@ from exporter.config import BotEntry, Config, load
 from exporter.datadir import data_directory
 from exporter.dispatch import Dispatch
 from exporter.drain import Drain
+from exporter.endpoint import Endpoint, announced, local_url
 from exporter.errors import ConfigError, Problem
 from exporter.loop import watch_loop
 from exporter.maintenance import MaintenanceEnds
@@ -104,6 +106,8 @@ class Application:
     store: StatusStore
     supervisor: Supervisor
     web: WebServer
+    url: str
+    """How a program on this machine reaches the web server, without a slash at the end."""
     reloader: Reloader
     storage: Storage
     draining: Drain
@@ -222,8 +226,7 @@ async def application(
             commands=commands,
         )
         stack.push_async_callback(commands.desk.close, _ORDERS_STOP_S)
-        await web.start()
-        stack.push_async_callback(web.stop, _WEB_STOP_S)
+        url = await _open_doors(stack, web, settings, data_dir)
         stack.push_async_callback(_stop_bots, supervisor)
         await stack.enter_async_context(_background(watch_loop(loop, clock), "loop watch"))
         apart_s = min(stagger_s, _START_SPREAD_S / max(1, len(fleet.specs)))
@@ -246,7 +249,7 @@ async def application(
         _log.info("started", bots=len(fleet.specs), version=VERSION)
         try:
             yield Application(
-                process, store, supervisor, web, reloader, memory, draining, racetime, steam, dota2, rules.made_key
+                process, store, supervisor, web, url, reloader, memory, draining, racetime, steam, dota2, rules.made_key
             )
         finally:
             process.ready = False
@@ -272,6 +275,18 @@ async def _open_storage(
     opened = await stack.enter_async_context(storage(where, StorageStats(), clock=clock, rng=rng, limits=limits))
     store.subscribe(opened.on_change)
     return opened
+
+
+async def _open_doors(stack: AsyncExitStack, web: WebServer, settings: WebSettings, data_dir: Path) -> str:
+    """Start the server, and tell programs on this machine where it is; returns that. Nobody needs the file to run."""
+    await web.start()
+    stack.push_async_callback(web.stop, _WEB_STOP_S)
+    url = local_url(web.addresses, encrypted=web.encrypted, prefix=settings.prefix)
+    try:
+        stack.enter_context(announced(data_dir, Endpoint(url, settings.telemetry_path, os.getpid(), VERSION)))
+    except OSError as error:
+        _log.warning("botctl cannot find this process by itself: give it --url", url=url, error=error.strerror)
+    return url
 
 
 def _commands(

@@ -217,16 +217,13 @@ async def _first_of(*awaited: Coroutine[object, object, object]) -> None:
 
 def where_to_look(app: Application, settings: WebSettings) -> str:
     """Return what a person should read first: the addresses."""
-    host, port = app.web.addresses[0]
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
-    base = f"{'https' if app.web.encrypted else 'http'}://{host}:{port}{settings.prefix}"
     lines = [
         f"bot-exporter {VERSION} runs {_count(len(app.store.bots), 'bot')}.",
         "",
-        f"  status page   {base}/",
-        f"  metrics       {base}{settings.telemetry_path}",
-        f"  JSON          {base}/status",
-        f"  health        {base}/health",
+        f"  status page   {app.url}/",
+        f"  metrics       {app.url}{settings.telemetry_path}",
+        f"  JSON          {app.url}/status",
+        f"  health        {app.url}/health",
     ]
     if app.admin_key is not None:
         lines.append(f"  admin key     {app.admin_key}  (made for you, as the configuration names none)")

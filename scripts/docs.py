@@ -170,7 +170,7 @@ What `botctl --help` and `botctl COMMAND --help` say. [botctl.md](botctl.md) tel
 
 def botctl_reference() -> str:
     """Return docs/botctl_commands.md: the help of every command, as a terminal of 100 columns shows it."""
-    top = click.Context(botctl.botctl, info_name="botctl", terminal_width=100)
+    top = click.Context(botctl.botctl, info_name="botctl", terminal_width=100, **botctl.botctl.context_settings)
     parts = [_BOTCTL, *_help("botctl", botctl.botctl, top)]
     return "\n".join(parts)
 

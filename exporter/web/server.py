@@ -91,6 +91,7 @@ class WebServer:
             gate=self._gate,
             clients=self._clients,
             tickets=tickets,
+            most=settings.limits.streams,
             boot=secrets.token_hex(8),
         )
         if settings.web_config is not None:

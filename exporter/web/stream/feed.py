@@ -25,7 +25,6 @@ from exporter.web.stream.outlet import TransportOutlet
 from exporter.web.stream.subscriber import Ending, Subscriber
 from exporter.web.tickets import LIFE_S, Admission, Tickets
 
-MOST_STREAMS: Final = 500
 EVENT_STREAM: Final = "text/event-stream"
 BEGUN: Final = web.RequestKey("stream begun", tuple[int, float])
 """The status with which a stream has begun, and when, on the monotonic clock."""
@@ -55,7 +54,7 @@ def takes_events(request: web.BaseRequest) -> bool:
 
 
 class StreamFeed:
-    """The handlers of /status/stream and of tickets. `boot` stands for this run of the server."""
+    """The handlers of the feed, with at most `most` streams. `boot` stands for this run of the server."""
 
     def __init__(
         self,
@@ -69,6 +68,7 @@ class StreamFeed:
         gate: Gate,
         clients: Clients,
         tickets: Tickets,
+        most: int,
         boot: str,
     ) -> None:
         self._store = store
@@ -78,6 +78,7 @@ class StreamFeed:
         self._gate = gate
         self._clients = clients
         self._tickets = tickets
+        self._most = most
         self.hub = Hub(store, process, Objects(store, process, figures), boot=boot, clock=clock, stats=stats)
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
@@ -86,8 +87,8 @@ class StreamFeed:
         if not websocket and not takes_events(request):
             raise HttpProblem(406, f"open a WebSocket here, or send the header Accept: {EVENT_STREAM}")
         wanted, position = self._filter(request), self._position(request)
-        if len(self.hub) >= MOST_STREAMS:
-            detail = f"{MOST_STREAMS} streams are open, which is the limit: close some, or try again later"
+        if len(self.hub) >= self._most:
+            detail = f"{self._most} streams are open, which is the limit: close some, or try again later"
             raise HttpProblem(503, detail, {"Retry-After": str(_RETRY_S)})
         if request.method == hdrs.METH_HEAD:
             return web.Response(content_type=EVENT_STREAM)

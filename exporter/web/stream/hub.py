@@ -105,10 +105,14 @@ class Hub:
             self._stats.clients[subscriber.dialect.protocol] -= 1
 
     async def feed(self, subscriber: Subscriber) -> NoReturn:
-        """Give a subscriber what it wants, until cancelled. Raises ConnectionError when it has left."""
+        """Give a subscriber what it wants, until cancelled. Raises ConnectionError when it has left or was dropped."""
         self._look()
+        fresh = subscriber.position == 0 or not self._log.reaches(subscriber.position)
+        if fresh:
+            subscriber.position = 0
         while True:
-            await self._catch_up(subscriber)
+            await self._catch_up(subscriber, fresh=fresh)
+            fresh = False
             subscriber.behind.clear()
             self._live.setdefault((subscriber.wanted, subscriber.dialect), set()).add(subscriber)
             await subscriber.behind.wait()
@@ -147,8 +151,8 @@ class Hub:
             self._unwritten.append(entries)
 
     def _put(self, each: Object) -> Entry | None:
-        record, before = self._objects.find(each), self._log.find(*each)
-        return self._log.put(*each, record, self._objects.owners(record, before.ever if before else frozenset()))
+        record = self._objects.find(each)
+        return self._log.put(*each, record, self._objects.owners(record))
 
     # --- in time ---
 
@@ -231,36 +235,41 @@ class Hub:
 
     # --- to one that has to catch up ---
 
-    async def _catch_up(self, subscriber: Subscriber) -> None:
-        """Tell a subscriber all that it does not know. When this returns nothing has changed since."""
+    async def _catch_up(self, subscriber: Subscriber, *, fresh: bool) -> None:
+        """Tell a subscriber all that it does not know. When this returns nothing has changed since.
+
+        With `fresh` it knows nothing, and what it is told is a snapshot. Who is so slow that the log has forgotten what
+        it does not know has to come back for a snapshot.
+        """
         await self._drained(subscriber)
         wanted, dialect = subscriber.wanted, subscriber.dialect
-        fresh = not self._log.reaches(subscriber.position)
-        position = 0 if fresh else subscriber.position
         make = self.frames.snapshot if fresh else self.frames.change
+        known = not fresh
         while True:
             self._number()
-            entries = self._log.since(position)
-            if position == 0:
-                entries = [
-                    entry for entry in entries if entry.record is not None and wanted.wants(entry.kind, entry.owners)
-                ]
+            if known and not self._log.reaches(subscriber.position):
+                self._drop(subscriber, Ending.SLOW)
+                raise ConnectionAbortedError(Ending.SLOW.value)
+            entries = self._log.since(subscriber.position)
+            if not known:
+                entries = [each for each in entries if each.record is not None and wanted.wants(each.kind, each.owners)]
+                known = True
             if not entries:
                 break
-            position = self._log.head
+            upto = self._log.head
             for begin in range(0, len(entries), _TURN):
                 if begin:
                     await self._drained(subscriber)
-                for upto, data in self._pieces(entries[begin : begin + _TURN], wanted, dialect, make, {}):
+                for _, data in self._pieces(entries[begin : begin + _TURN], wanted, dialect, make, {}):
                     if subscriber.outlet.waiting > MOST_WAITING:
                         await self._drained(subscriber)
                     if data:
                         subscriber.outlet.write(data)
-                    if not fresh:
-                        subscriber.position = upto
-        if fresh:
-            subscriber.outlet.write(dialect.written(dialect.message(self.frames.complete(self._log.head))))
+            subscriber.position = upto
         subscriber.position = self._log.head
+        if fresh:
+            complete = self.frames.complete(subscriber.position)
+            subscriber.outlet.write(dialect.written(dialect.message(complete)))
 
     async def _drained(self, subscriber: Subscriber) -> None:
         subscriber.waits_since = self._clock.monotonic()

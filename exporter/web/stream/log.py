@@ -70,12 +70,12 @@ class ChangeLog:
         return self._entries.get((kind, name))
 
     def is_newest(self, entry: Entry) -> bool:
-        """Say whether the object has not changed since."""
-        return self._entries.get((entry.kind, entry.name)) is entry
+        """Say whether the object has not changed since; of what is forgotten nothing newer is known."""
+        return self._entries.get((entry.kind, entry.name), entry) is entry
 
     def reaches(self, seq: int) -> bool:
         """Say whether `since` tells one who stands there all that was changed; else it has to begin anew."""
-        return self._floor <= seq <= self.head and seq > 0
+        return self._floor <= seq <= self.head
 
     def since(self, seq: int) -> list[Entry]:
         """Return the entries with greater numbers, in order."""
@@ -85,6 +85,7 @@ class ChangeLog:
         if len(self._gone) <= self._most_gone:
             return
         oldest = self._gone.popleft()
-        if self.is_newest(oldest):
-            del self._entries[oldest.kind, oldest.name]
+        key = (oldest.kind, oldest.name)
+        if self._entries.get(key) is oldest:
+            del self._entries[key]
             self._floor = oldest.seq

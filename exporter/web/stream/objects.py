@@ -26,6 +26,7 @@ class Objects:
         self._process = process
         self._figures = figures
         self._system: Json | None = None
+        self._platforms: dict[str, str] = {}  # of each bot, also of those that have left the fleet
         self._records: Mapping[str, Mapping[str, Record]] = {
             "bot": store.bots,
             "lobby": store.lobbies,
@@ -34,6 +35,7 @@ class Objects:
 
     def all(self) -> Iterator[Object]:
         """Yield everything there is but the system."""
+        self._platforms.update((name, record.platform) for name, record in self._store.bots.items())
         for kind, records in self._records.items():
             for name in records:
                 yield kind, name
@@ -49,12 +51,17 @@ class Objects:
         return before is None or {**before, "uptime_seconds": 0} != {**self._system, "uptime_seconds": 0}
 
     def touched(self, change: ev.Change) -> Iterator[Object]:
-        """Yield what looks different after a change: the object itself, and a bot's lobbies when it comes or goes."""
+        """Yield what looks different after a change: the object itself, and what is a bot's when that comes or goes."""
         yield change.kind, change.name
         if isinstance(change, ev.BotChange) and (change.before is None or change.after is None):
+            if change.after is not None:
+                self._platforms[change.name] = change.after.platform
             for name, lobby in self._store.lobbies.items():
                 if lobby.bot == change.name:
                     yield "lobby", name
+            for name, race in self._store.races.items():
+                if change.name in race.bots:
+                    yield "race", name
 
     def touched_by_draining(self) -> Iterator[Object]:
         """Yield the bots that look different when the process begins or ceases to drain."""
@@ -62,17 +69,18 @@ class Objects:
             if record.ready:
                 yield "bot", name
 
-    def owners(self, record: Record | None, before: frozenset[Owner]) -> frozenset[Owner]:
-        """Return the bots that a record belongs to; `before` knows the platforms of those that have left the fleet."""
+    def owners(self, record: Record | None) -> frozenset[Owner]:
+        """Return the bots that a record belongs to."""
         match record:
             case BotRecord():
-                return frozenset({(record.platform, record.name)})
+                bots: tuple[str, ...] = (record.name,)
             case LobbyRecord():
-                return self._known((record.bot,), before)
+                bots = (record.bot,)
             case RaceRecord():
-                return self._known(record.bots, before)
+                bots = record.bots
             case _:
-                return frozenset()
+                bots = ()
+        return frozenset((self._platforms[bot], bot) for bot in bots)
 
     def text(self, entry: Entry) -> bytes:
         """Return an object as JSON, encoded once; `null` for one that is gone."""
@@ -91,9 +99,3 @@ class Objects:
                 return encode.race(record)
             case _:
                 return record
-
-    def _known(self, bots: tuple[str, ...], before: frozenset[Owner]) -> frozenset[Owner]:
-        left = {bot: (platform, bot) for platform, bot in before}
-        found = ((self._store.bots.get(bot), bot) for bot in bots)
-        each = ((record.platform, bot) if record is not None else left.get(bot, ("", bot)) for record, bot in found)
-        return frozenset(each)

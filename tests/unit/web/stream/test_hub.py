@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -113,6 +114,7 @@ class World:
         self.store = StatusStore()
         self.process = ProcessState(version="1", started_at=self.clock.now(), ready=True)
         self.stats = StreamStats()
+        self.platforms: dict[str, str] = {}
         objects = Objects(self.store, self.process, self.figures)
         self.hub = Hub(
             self.store,
@@ -133,7 +135,7 @@ class World:
         """Return what /status says now, as far as a client wants it."""
 
         def mine(bot: str) -> bool:
-            platform = self.store.bots[bot].platform if bot in self.store.bots else None
+            platform = self.platforms[bot]  # also of one that has left the fleet
             return (not wanted.bots or bot in wanted.bots) and (not wanted.platforms or platform in wanted.platforms)
 
         found: dict[tuple[str, str | None], Any] = {}
@@ -162,6 +164,7 @@ class World:
 
     def add(self, bot: str, platform: str = "racetime") -> None:
         if bot not in self.store.bots:
+            self.platforms[bot] = platform
             self.store.apply(ev.BotAdded(bot, self.clock.now(), TRAITS[platform], f"{bot}-user", active=True))
 
     def connect(self, bot: str) -> None:
@@ -301,7 +304,10 @@ async def test_a_snapshot_then_changes_then_only_what_is_new() -> None:
         client.attach()
         await world.clock.settle()
         client.read()
-        assert client.replica.types == ["snapshot", "snapshot"]
+        assert [(frame["type"], frame["id"]) for frame in client.replica.frames] == [
+            ("snapshot", "a"),
+            ("snapshot", None),
+        ]
         world.connect("a")
         await world.clock.advance(TICK_S)
         await client.detach()
@@ -314,6 +320,166 @@ async def test_a_snapshot_then_changes_then_only_what_is_new() -> None:
         client.read()
         assert [(frame["type"], frame["id"]) for frame in client.replica.frames] == [("change", "c")]
         world.assert_same(client)
+        await client.detach()
+
+
+async def test_what_is_gone_is_in_no_snapshot() -> None:
+    async with running() as world:
+        for bot in "ab":
+            world.add(bot)
+        await world.clock.advance(TICK_S)
+        world.store.apply(ev.BotRemoved("a", world.clock.now()))
+        for wanted in (EVERYTHING, Filter(bots=frozenset({"a"}))):
+            client = Client(world.hub, wanted)
+            client.attach()
+            await world.clock.settle()
+            client.read()
+            assert "a" not in [frame["id"] for frame in client.replica.frames]
+            await client.detach()
+
+
+async def test_what_leaves_a_filter_is_gone_for_it() -> None:
+    async with running() as world:
+        now = world.clock.now()
+        for bot in "ab":
+            world.add(bot)
+            world.store.apply(ev.RaceUpdated(bot, now, race_view()))
+        client = Client(world.hub, Filter(bots=frozenset({"b"})))
+        client.attach()
+        await world.clock.settle()
+        client.read()
+        assert ("race", "alttpr/lucky-link-1") in client.replica.objects
+        world.store.apply(ev.RaceForgotten("b", now, "alttpr/lucky-link-1"))
+        await world.clock.advance(TICK_S)
+        client.read()
+        assert ("race", "alttpr/lucky-link-1") in world.status(EVERYTHING)
+        assert ("race", "alttpr/lucky-link-1") not in client.replica.objects
+        world.assert_same(client)
+        other = Client(world.hub, client.wanted)
+        other.attach()
+        await world.clock.settle()
+        other.read()
+        assert [frame["id"] for frame in other.replica.frames] == ["b", None]
+        for each in (client, other):
+            await each.detach()
+
+
+async def test_what_a_bot_leaves_behind_stays_with_its_platform() -> None:
+    async with running() as world:
+        wanted = Filter(platforms=frozenset({"dota2"}))
+        client = Client(world.hub, wanted)
+        client.attach()
+        world.add("a", "dota2")
+        world.store.apply(ev.LobbyUpdated("a", world.clock.now(), lobby("a")))
+        await world.clock.advance(TICK_S)
+        world.store.apply(ev.RaceUpdated("a", world.clock.now(), race_view()))  # and leaves at once
+        world.store.apply(ev.BotRemoved("a", world.clock.now()))
+        await world.clock.advance(TICK_S)
+        client.read()
+        assert {kind for kind, _ in client.replica.objects} == {"lobby", "race"}
+        world.add("a", "racetime")
+        await world.clock.advance(TICK_S)
+        client.read()
+        assert client.replica.objects == {}
+        world.assert_same(client)
+        await client.detach()
+
+
+async def test_more_is_gone_at_once_than_is_remembered() -> None:
+    async with running(most_gone=2) as world:
+        for bot in "abcdef":
+            world.add(bot)
+        live, slow = Client(world.hub, ONLY_BOTS), Client(world.hub, ONLY_BOTS)
+        for client in (live, slow):
+            client.attach()
+        await world.clock.settle()
+        slow.pipe.stuck = True
+        slow.pipe.write(slow.subscriber.dialect.message(world.hub.frames.complete(0)) * 1000)  # type: ignore[union-attr]
+        for bot in "abcde":
+            world.store.apply(ev.BotRemoved(bot, world.clock.now()))
+        await world.clock.advance(TICK_S)
+        world.assert_same(live)
+        slow.pipe.taken, slow.pipe._buffer = b"", b""
+        slow.pipe.flow()
+        await world.clock.settle()
+        assert slow.ending is Ending.SLOW
+        for client in (live, slow):
+            await client.detach()
+
+
+async def test_large_objects_are_bounded_too() -> None:
+    async with running() as world:
+        world.add("a")
+        for number in range(100):
+            view = replace(race_view(f"race-{number}"), info="x" * 10_000)
+            world.store.apply(ev.RaceUpdated("a", world.clock.now(), view))
+        live, coming = Client(world.hub), Client(world.hub)
+        live.attach()
+        await world.clock.settle()
+        coming.attach()
+        for client in (live, coming):
+            client.pipe.stuck = True
+        for number in range(100):
+            view = replace(race_view(f"race-{number}"), info="y" * 10_000)
+            world.store.apply(ev.RaceUpdated("a", world.clock.now(), view))
+        await world.clock.advance(LOOK_S)
+        for client in (live, coming):
+            assert MOST_WAITING < client.pipe.most <= 2 * MOST_WAITING + 2 * 11_000
+            client.pipe.flow()
+        await world.clock.advance(LOOK_S + TICK_S)
+        for client in (live, coming):
+            world.assert_same(client)
+            await client.detach()
+
+
+async def test_what_changes_again_while_one_catches_up_comes_once() -> None:
+    async with running() as world:
+        for number in range(500):
+            world.add(f"bot{number}")
+        client = Client(world.hub, ONLY_BOTS)
+        client.attach()
+        client.pipe.stuck = True
+        await world.clock.settle()
+        for number in range(500):
+            world.connect(f"bot{number}")
+        await world.clock.advance(TICK_S)
+        client.pipe.flow()
+        await world.clock.settle()
+        world.assert_same(client)
+        assert 500 < len(client.replica.frames) < 750
+        await client.detach()
+
+
+async def test_the_rest_of_the_program_has_its_turns_meanwhile() -> None:
+    async with running() as world:
+        for number in range(1000):
+            world.add(f"bot{number}")
+        turns = 0
+
+        async def others() -> None:
+            nonlocal turns
+            while True:
+                await asyncio.sleep(0)
+                turns += 1
+
+        client = Client(world.hub)
+        beside = asyncio.create_task(others())
+        client.attach()
+        while not client.replica.complete:
+            await asyncio.sleep(0)
+            client.read()
+        assert turns > 1000 / 64
+        for number in range(1000):
+            world.connect(f"bot{number}")
+        turns = 0
+        advancing = asyncio.create_task(world.clock.advance(TICK_S))
+        while len(client.replica.frames) < 2000:
+            await asyncio.sleep(0)
+            client.read()
+            world.hub._beat()  # a sign of life in between must not have a cursor that is ahead of what was told
+        assert turns > 1000 / 64
+        await advancing
+        beside.cancel()
         await client.detach()
 
 
@@ -359,6 +525,7 @@ async def test_a_snapshot_that_was_cut_off_begins_anew() -> None:
 async def test_a_cursor_of_another_run_or_of_nobody() -> None:
     async with running() as world:
         world.add("a")
+        await world.clock.advance(TICK_S)
         for cursor in ("b1-1", "b0-0", "b0-999"):
             client = Client(world.hub)
             client.replica.cursor = cursor
@@ -448,7 +615,22 @@ async def test_the_system_comes_once_a_second_and_not_for_time_alone() -> None:
         await client.detach()
 
 
-async def test_draining_shows() -> None:
+async def test_draining_shows_with_the_next_change() -> None:
+    async with running() as world:
+        world.add("a")
+        world.connect("a")
+        client = Client(world.hub)
+        client.attach()
+        await world.clock.settle()
+        world.process.draining = True
+        world.add("b")
+        await world.clock.advance(TICK_S)
+        client.read()
+        assert client.replica.objects["bot", "a"]["available"] is False
+        await client.detach()
+
+
+async def test_draining_shows_by_itself() -> None:
     async with running() as world:
         world.add("a")
         world.connect("a")

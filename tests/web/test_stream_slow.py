@@ -76,7 +76,7 @@ async def whole(reader: asyncio.StreamReader) -> bytes:
 
 
 def waiting(fleet: Fleet) -> list[int]:
-    return [each.outlet.waiting for each in fleet.server._feed.hub._subscribers]
+    return fleet.server._feed.hub.waiting
 
 
 async def everything_changes(fleet: Fleet, turn: int) -> None:

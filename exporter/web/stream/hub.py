@@ -84,6 +84,18 @@ class Hub:
     def __len__(self) -> int:
         return len(self._subscribers)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything that has changed was written to everybody who is not behind."""
+        live = (subscriber for group in self._live.values() for subscriber in group)
+        told = all(subscriber.position == self._log.head for subscriber in live)
+        return told and not self._changed and not self._unwritten
+
+    @property
+    def waiting(self) -> list[int]:
+        """How many bytes wait for each subscriber."""
+        return [subscriber.outlet.waiting for subscriber in self._subscribers]
+
     def check(self) -> None:
         """End the streams of those who may no longer stay, after keys or users have changed."""
         for subscriber in self._subscribers:

@@ -47,7 +47,7 @@ NOBODY = "no subscribers"
 PATH: Final = "/status/stream?kind=bot"
 TICK_S: Final = 0.001
 A_SECOND: Final = 1000
-BURST: Final = 500
+BURST: Final = 1000
 _NOW: Final = 1.8e9
 
 
@@ -219,23 +219,26 @@ async def _rate(report: Report, subject: str) -> None:
     options = report.options
     stalled = options.stalled if subject == STALLED else 0
     count = options.peers if subject == PEER else options.ours
-    async with (_peer if subject == PEER else _ours)(options.bots) as site:
-        async with _stalled(site, stalled), _read(site, options.subscribers - stalled) as readers:
-            readers.send("read")
-            reading = asyncio.create_task(asyncio.to_thread(readers.receive, 600.0))
-            await site.written()
-            began, cpu = time.perf_counter(), time.process_time()
-            waiting = 0
-            for number in range(count):
-                site.store.apply(ev.HealthProved(f"bot{number % options.bots}", _NOW + number / 1000, 90.0))
-                if number % BURST == BURST - 1:
-                    await site.written()
-                    waiting = max(waiting, site.waiting())
-            traits = PLATFORMS["racetime"].traits
-            site.store.apply(ev.BotAdded(LAST, _NOW, traits, LAST, active=True))
-            await site.written()
-            got = await reading
-            took, worked = time.perf_counter() - began, time.process_time() - cpu
+    serving = _peer if subject == PEER else _ours
+    async with (
+        serving(options.bots) as site,
+        _stalled(site, stalled),
+        _read(site, options.subscribers - stalled) as readers,
+    ):
+        readers.send("read")
+        reading = asyncio.create_task(asyncio.to_thread(readers.receive, 600.0))
+        await site.written()
+        began, cpu = time.perf_counter(), time.process_time()
+        waiting = 0
+        for number in range(count):
+            site.store.apply(ev.HealthProved(f"bot{number % options.bots}", _NOW + number / 1000, 90.0))
+            if number % BURST == BURST - 1:
+                await site.written()
+                waiting = max(waiting, site.waiting())
+        site.store.apply(ev.BotAdded(LAST, _NOW, PLATFORMS["racetime"].traits, LAST, active=True))
+        await site.written()
+        got = await reading
+        took, worked = time.perf_counter() - began, time.process_time() - cpu
     if got["frames"] != count + 1:
         raise RuntimeError(f"{subject}: {got['frames']} frames came of {count + 1}")
     report.rates.setdefault(subject, []).append(count / took)
@@ -306,7 +309,8 @@ def table(report: Report) -> str:
     """Return the figures as text."""
     options, about = report.options, machine()
     lines = [
-        f"the live feed, {options.subscribers} subscribers, {options.bots} bots, {options.rounds} rounds; min / median / max",
+        f"the live feed, {options.subscribers} subscribers, {options.bots} bots, {options.rounds} rounds",
+        "min / median / max",
         ", ".join(f"{name} {value}" for name, value in (about | versions("aiohttp", "orjson", "uvloop")).items()),
         f"load of the machine in the minute before: {report.before:.2f}; after: {load_average():.2f}",
         f"a frame has {report.frame_bytes:.0f} bytes",
@@ -329,7 +333,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return the command line."""
     parser = argparse.ArgumentParser(prog="feed", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5, help="rounds (default: %(default)s)")
-    parser.add_argument("--bots", type=int, default=1000, help="bots of the fleet (default: %(default)s)")
+    parser.add_argument("--bots", type=int, default=2000, help="bots of the fleet (default: %(default)s)")
     parser.add_argument("--subscribers", type=int, default=100, help="subscribers (default: %(default)s)")
     parser.add_argument("--smoke", action="store_true", help="one short round: does it still run?")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")

@@ -8,6 +8,7 @@ import selectors
 import socket
 import sys
 from threading import Event
+from typing import cast
 
 from benchmarks.lines import Json, answer_questions
 
@@ -51,8 +52,7 @@ class Readers:
         left, frames, size = len(self._sockets), 0, 0
         while left:
             for key, _ in self._selector.select():
-                client = key.fileobj
-                assert isinstance(client, socket.socket)  # noqa: S101  (nothing else was registered)
+                client = cast("socket.socket", key.fileobj)
                 got = client.recv_into(self._buffer)
                 if not got:
                     raise RuntimeError("the server has closed a stream")

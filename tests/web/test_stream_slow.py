@@ -5,7 +5,6 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -13,9 +12,10 @@ import pytest
 import uvloop
 
 from exporter.model import events as ev
+from exporter.model.record import replace
 from exporter.web.settings import WebSettings
 from exporter.web.stream.hub import LOOK_S, PATIENCE_S, TICK_S
-from exporter.web.stream.subscriber import MOST_WAITING
+from exporter.web.stream.subscriber import MOST_WAITING, WRITE
 from exporter.web_config import load_web_config
 from tests import certificates
 from tests.eventually import eventually
@@ -101,7 +101,7 @@ async def trouble(fleet: Fleet, request: str) -> bytes:
     if fleet.server.encrypted:
         await fleet.client.close()
         fleet.client = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusting()))
-    bound = 2 * MOST_WAITING + 2 * INFO  # what may wait, one write, and the frames that are above either
+    bound = MOST_WAITING + WRITE + INFO + 1000  # what may wait, and one write with the frame that is above it
     async with streaming(fleet, "?kind=race") as other, stalled(fleet, request) as reader:
         await other.take(lambda: other.replica.complete)
         await eventually(lambda: len(waiting(fleet)) == 2)

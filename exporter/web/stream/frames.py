@@ -26,7 +26,7 @@ class Frame:
     text: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False, slots=True)
 class Dialect:
     """How frames are written for one kind of client, and what has to be around the bytes of one write."""
 

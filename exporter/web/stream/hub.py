@@ -20,14 +20,14 @@ from exporter.web.stream.filters import Filter
 from exporter.web.stream.frames import Dialect, Frame, Frames
 from exporter.web.stream.log import ChangeLog, Entry
 from exporter.web.stream.objects import SYSTEM, Object, Objects
-from exporter.web.stream.subscriber import MOST_WAITING, Ending, Subscriber
+from exporter.web.stream.subscriber import MOST_WAITING, WRITE, Ending, Subscriber
 
 TICK_S: Final = 0.005
 LOOK_S: Final = 1.0
 HEARTBEAT_S: Final = 15.0
 PATIENCE_S: Final = 10.0
-_WRITE: Final = 64 * 1024
-_TURN: Final = 64  # entries that are encoded and written before the rest of the program has its turn
+_TURN: Final = 64  # entries that are encoded, and
+_WRITES: Final = 16  # writes that are made, before the rest of the program has its turn
 _DROPS: Final = {Ending.SLOW: "slow", Ending.REVOKED: "revoked"}
 
 
@@ -213,20 +213,19 @@ class Hub:
         self._number()
         batches, self._unwritten = self._unwritten, []
         for batch in batches:
-            for begin in range(0, len(batch), _TURN):
-                if begin:
-                    await asyncio.sleep(0)
-                self._write_live(batch[begin : begin + _TURN])
+            made: dict[tuple[Dialect, int, bool], bytes] = {}
+            for (wanted, dialect), group in tuple(self._live.items()):
+                for upto, data in self._pieces(batch, wanted, dialect, self.frames.change, made):
+                    if data is None:
+                        await asyncio.sleep(0)
+                    else:
+                        await self._write_group(group, data, upto)
 
-    def _write_live(self, entries: list[Entry]) -> None:
-        made: dict[tuple[Dialect, int, bool], bytes] = {}
-        for (wanted, dialect), group in tuple(self._live.items()):
-            for upto, data in self._pieces(entries, wanted, dialect, self.frames.change, made):
-                self._write_group(group, data, upto)
-
-    def _write_group(self, group: set[Subscriber], data: bytes, upto: int) -> None:
+    async def _write_group(self, group: set[Subscriber], data: bytes, upto: int) -> None:
+        writes = 0
         for subscriber in tuple(group):
-            if subscriber.position >= upto:  # it came after these had been numbered, and has found them in the log
+            # It may have left meanwhile; or come after these had been numbered, and have found them in the log.
+            if subscriber not in group or subscriber.position >= upto:
                 continue
             if not data:
                 subscriber.position = upto
@@ -236,6 +235,9 @@ class Hub:
             else:
                 subscriber.outlet.write(data)
                 subscriber.position = upto
+                writes += 1
+                if writes % _WRITES == 0:
+                    await asyncio.sleep(0)
 
     def _leave(self, subscriber: Subscriber) -> None:
         place = (subscriber.wanted, subscriber.dialect)
@@ -269,14 +271,11 @@ class Hub:
             if not entries:
                 break
             upto = self._log.head
-            for begin in range(0, len(entries), _TURN):
-                if begin:
+            for _, data in self._pieces(entries, wanted, dialect, make, {}):
+                if data is None or subscriber.outlet.waiting > MOST_WAITING:
                     await self._drained(subscriber)
-                for _, data in self._pieces(entries[begin : begin + _TURN], wanted, dialect, make, {}):
-                    if subscriber.outlet.waiting > MOST_WAITING:
-                        await self._drained(subscriber)
-                    if data:
-                        subscriber.outlet.write(data)
+                if data:
+                    subscriber.outlet.write(data)
             subscriber.position = upto
         subscriber.position = self._log.head
         if fresh:
@@ -296,26 +295,28 @@ class Hub:
         dialect: Dialect,
         make: Callable[[Entry, bytes], Frame],
         made: dict[tuple[Dialect, int, bool], bytes],
-    ) -> Iterator[tuple[int, bytes]]:
-        """Yield what to write, and up to which number that tells everything. `made` has messages that may be shared.
+    ) -> Iterator[tuple[int, bytes | None]]:
+        """Yield what to write, and up to which number that tells everything; None for a turn of the others.
 
-        A piece is longer than `_WRITE` by one message at most. What has changed again comes later, and is left out.
+        A piece is longer than `WRITE` by one message at most. What has changed again comes later, and is left out.
+        `made` has messages that may be shared.
         """
         parts: list[bytes] = []
         size = 0
-        for entry in entries:
-            if not wanted.concerns(entry) or not self._log.is_newest(entry):
-                continue
-            shown = wanted.wants(entry.kind, entry.owners)
-            key = (dialect, entry.seq, shown)
-            message = made.get(key)
-            if message is None:
-                message = made[key] = dialect.message(make(entry, self._objects.text(entry) if shown else b"null"))
-            parts.append(message)
-            size += len(message)
-            if size >= _WRITE:
-                yield entry.seq, dialect.written(b"".join(parts))
-                parts, size = [], 0
+        for number, entry in enumerate(entries, 1):
+            if wanted.concerns(entry) and self._log.is_newest(entry):
+                shown = wanted.wants(entry.kind, entry.owners)
+                key = (dialect, entry.seq, shown)
+                message = made.get(key)
+                if message is None:
+                    message = made[key] = dialect.message(make(entry, self._objects.text(entry) if shown else b"null"))
+                parts.append(message)
+                size += len(message)
+                if size >= WRITE:
+                    yield entry.seq, dialect.written(b"".join(parts))
+                    parts, size = [], 0
+            if number % _TURN == 0:
+                yield entry.seq, None
         yield entries[-1].seq, dialect.written(b"".join(parts)) if parts else b""
 
 

@@ -12,6 +12,9 @@ from exporter.web.stream.frames import Dialect
 MOST_WAITING: Final = 64 * 1024
 """How many bytes may wait for a subscriber before it gets no more; above that it has at most one write more."""
 
+WRITE: Final = 128 * 1024
+"""How many bytes a write has, but for one frame: where much happens, few large writes cost far less than many."""
+
 
 class Outlet(Protocol):
     """Where the bytes for one subscriber go."""

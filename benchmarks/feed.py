@@ -344,7 +344,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark."""
     given = parse(arguments)
     if given.smoke:
-        options = Options(1, bots=500, subscribers=5, stalled=1, ours=2000, peers=200, lag_s=0.3)
+        options = Options(1, bots=BURST, subscribers=5, stalled=1, ours=2000, peers=200, lag_s=0.3)
     else:
         options = Options(given.rounds, given.bots, given.subscribers, 5, ours=50_000, peers=2000, lag_s=5.0)
     report = run(options)

@@ -11,6 +11,9 @@ from typing import Final
 from exporter.web.answers import encoded
 from exporter.web.stream.log import Entry
 
+CURSOR: Final = "^[0-9a-z]{1,32}-[0-9]{1,18}$"
+"""What a cursor looks like to a client."""
+
 _CURSOR: Final = re.compile(r"([0-9a-z]{1,32})-([0-9]{1,18})")
 _TEXT_MESSAGE: Final = 0x81  # the only frame of its message; servers do not mask
 _CLOSE: Final = 0x88

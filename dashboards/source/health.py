@@ -244,8 +244,8 @@ def _http() -> tuple[Panel, ...]:
         graph(
             "Whom did the live feed drop?",
             "Streams that the exporter ended: slow clients did not read for 10 s, revoked ones may read no longer.",
-            Query(f"{counted(s('bot_exporter_stream_clients_dropped_total'), 'reason')} > 0", "{{reason}}"),
-            nothing="Nobody was dropped in the time shown",
+            Query(counted(s("bot_exporter_stream_clients_dropped_total"), "reason"), "{{reason}}"),
+            nothing=NOT_SCRAPED,
             unit="none",
             bars=True,
         ),

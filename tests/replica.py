@@ -38,7 +38,6 @@ class Replica:
         boot, _, number = frame["cursor"].partition("-")
         before, _, last = self.cursor.partition("-")
         if self._fresh:
-            assert frame["type"] != "heartbeat"
             self.complete = frame["type"] != "snapshot"
             if frame["type"] == "snapshot":
                 self.objects = {}

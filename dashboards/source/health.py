@@ -206,8 +206,8 @@ def _http() -> tuple[Panel, ...]:
         ),
         graph(
             "How long do answers take?",
-            "95 of 100 requests were answered in less, by route. Long orders take their time; of a stream the beginning "
-            "counts.",
+            "95 of 100 requests were answered in less, by route. Long orders take their time; of a stream the "
+            "beginning counts.",
             Query(quantile(0.95, s("bot_exporter_http_request_duration_seconds_bucket"), "route"), "{{route}}"),
             nothing=NOT_SCRAPED,
             unit="s",

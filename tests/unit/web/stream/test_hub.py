@@ -605,6 +605,22 @@ async def test_a_sign_of_life_has_the_newest_cursor() -> None:
         await client.detach()
 
 
+async def test_who_comes_back_when_nothing_has_happened_hears_a_sign_of_life_first() -> None:
+    async with running() as world:
+        world.add("a")
+        client = Client(world.hub, ONLY_BOTS)
+        for _ in range(2):
+            client.attach()
+            await world.clock.settle()
+            await client.detach()
+        client.attach()
+        await world.clock.advance(HEARTBEAT_S)
+        client.read()
+        assert client.replica.types == ["heartbeat"]
+        world.assert_same(client)
+        await client.detach()
+
+
 async def test_the_system_comes_once_a_second_and_not_for_time_alone() -> None:
     async with running() as world:
         client = Client(world.hub, Filter(kinds=frozenset({"system"})))

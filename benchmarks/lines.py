@@ -83,6 +83,7 @@ class Helper:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._from.close()
 
 
 def users_environment() -> dict[str, str]:

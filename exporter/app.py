@@ -46,7 +46,7 @@ from exporter.simulators.dota2 import League, LeagueOrders
 from exporter.simulators.racetime import RacetimeSimulator
 from exporter.simulators.steam import SteamSimulator
 from exporter.sources import Sources
-from exporter.stats import HttpStats, LogonStats, LoopStats, OrderStats, StorageStats
+from exporter.stats import HttpStats, LogonStats, LoopStats, OrderStats, StorageStats, StreamStats
 from exporter.storage.engine import target
 from exporter.storage.orders import order_digest
 from exporter.storage.service import Storage, storage
@@ -154,11 +154,11 @@ async def application(
     process = ProcessState(VERSION, clock.now(), config_loaded_at=clock.now())
     traits = [platform.traits for platform in platforms.values()]
     store = StatusStore(on_unexpected=_unexpected(process))
-    counters, outages, loop, http, orders = Counters(), OutageWatch(), LoopStats(), HttpStats(), OrderStats()
+    counters, outages, loop = Counters(), OutageWatch(), LoopStats()
+    http, orders, streams = HttpStats(), OrderStats(), StreamStats()
     draining, maintenance = Drain(store, process), MaintenanceEnds(store, clock)
-    store.subscribe(counters.on_change)
-    store.subscribe(outages.on_change)
-    store.subscribe(maintenance.on_change)
+    for subscriber in (counters.on_change, outages.on_change, maintenance.on_change):
+        store.subscribe(subscriber)
 
     async with AsyncExitStack() as stack:
         stack.enter_context(data_directory(data_dir))
@@ -209,6 +209,7 @@ async def application(
             logons=logons,
             storage=memory.stats,
             orders=orders,
+            streams=streams,
         )
         web = WebServer(
             settings,
@@ -224,6 +225,7 @@ async def application(
             storage=memory.stats,
             history=memory.page,
             commands=commands,
+            streams=streams,
         )
         stack.push_async_callback(commands.desk.close, _ORDERS_STOP_S)
         url = await _open_doors(stack, web, settings, data_dir)

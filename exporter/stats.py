@@ -61,6 +61,19 @@ class OrderStats:
         self.counts: Counter[tuple[str, str]] = Counter()
 
 
+class StreamStats:
+    """The live feed: streams that are open now by protocol, and those that this server ended by reason."""
+
+    __slots__ = ("clients", "dropped")
+
+    PROTOCOLS = ("websocket", "sse")
+    REASONS = ("slow", "revoked")
+
+    def __init__(self) -> None:
+        self.clients: Counter[str] = Counter()
+        self.dropped: Counter[str] = Counter()
+
+
 class LogonStats:
     """The queue for logons that a service limits: how many bots wait, and until when all must (Unix seconds)."""
 

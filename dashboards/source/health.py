@@ -206,7 +206,8 @@ def _http() -> tuple[Panel, ...]:
         ),
         graph(
             "How long do answers take?",
-            "95 of 100 requests were answered in less, by route. For streams and long orders it is their length.",
+            "95 of 100 requests were answered in less, by route. Long orders take their time; of a stream the "
+            "beginning counts.",
             Query(quantile(0.95, s("bot_exporter_http_request_duration_seconds_bucket"), "route"), "{{route}}"),
             nothing=NOT_SCRAPED,
             unit="s",
@@ -230,6 +231,21 @@ def _http() -> tuple[Panel, ...]:
             "Orders that came to an end. in_doubt was not confirmed in time; who gave an order is in the history.",
             Query(f"{counted(s('bot_exporter_orders_total'), 'action, outcome')} > 0", "{{action}}: {{outcome}}"),
             nothing="Nothing was ordered in the time shown",
+            unit="none",
+            bars=True,
+        ),
+        graph(
+            "Who follows the live feed?",
+            "Streams that are open, by protocol.",
+            Query(f"sum by (protocol) ({s('bot_exporter_stream_clients')})", "{{protocol}}"),
+            nothing=NOT_SCRAPED,
+            unit="none",
+        ),
+        graph(
+            "Whom did the live feed drop?",
+            "Streams that the exporter ended: slow clients did not read for 10 s, revoked ones may read no longer.",
+            Query(counted(s("bot_exporter_stream_clients_dropped_total"), "reason"), "{{reason}}"),
+            nothing=NOT_SCRAPED,
             unit="none",
             bars=True,
         ),

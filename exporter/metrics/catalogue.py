@@ -20,6 +20,7 @@ from exporter.model.states import (
     PlatformTraits,
     RaceState,
 )
+from exporter.stats import StreamStats
 
 
 class Kind(StrEnum):
@@ -374,6 +375,18 @@ _EXPORTER_GROUP = Group(
             "Orders that came to an end, by what was ordered and what came of it.",
             Kind.COUNTER,
             (Label("action", tuple(map(str, OrderAction))), Label("outcome", tuple(map(str, OrderOutcome)))),
+        ),
+        Family(
+            "bot_exporter_stream_clients",
+            "Streams of the live feed that are open now.",
+            Kind.GAUGE,
+            (Label("protocol", StreamStats.PROTOCOLS),),
+        ),
+        Family(
+            "bot_exporter_stream_clients_dropped_total",
+            "Streams that this server ended: their clients did not read, or may read no longer.",
+            Kind.COUNTER,
+            (Label("reason", StreamStats.REASONS),),
         ),
         Family("bot_exporter_http_requests_total", "HTTP requests answered.", Kind.COUNTER, (_ROUTE, _METHOD, _CODE)),
         Family(

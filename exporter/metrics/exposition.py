@@ -16,7 +16,7 @@ from exporter.metrics.negotiation import Format, allows_gzip, choose_format
 from exporter.metrics.snapshot import Snapshot, Sources
 from exporter.model.states import PlatformTraits
 from exporter.process import ProcessState
-from exporter.stats import BotStats, HttpStats, LogonStats, LoopStats, OrderStats, StorageStats
+from exporter.stats import BotStats, HttpStats, LogonStats, LoopStats, OrderStats, StorageStats, StreamStats
 from exporter.store import StatusStore
 
 _ALL = frozenset(FAMILIES)
@@ -69,6 +69,7 @@ class Exposition:
         logons: Callable[[], LogonStats | None] = lambda: None,
         storage: StorageStats | None = None,
         orders: OrderStats | None = None,
+        streams: StreamStats | None = None,
     ) -> None:
         self._sources = Sources(
             store,
@@ -82,6 +83,7 @@ class Exposition:
             logons,
             storage or StorageStats(),
             orders or OrderStats(),
+            streams or StreamStats(),
         )
         self._process_registry = process_registry()
         self._waiting: dict[_Flavour, asyncio.Task[MetricsPage]] = {}

@@ -10,7 +10,7 @@ from exporter.metrics.counters import CONNECT_BOUNDS_S, Counters, Tally
 from exporter.model.states import PlatformTraits
 from exporter.model.status import BotRecord, LobbyRecord, RaceRecord
 from exporter.process import ProcessState
-from exporter.stats import BotStats, Histogram, HttpStats, LogonStats, LoopStats, OrderStats, StorageStats
+from exporter.stats import BotStats, Histogram, HttpStats, LogonStats, LoopStats, OrderStats, StorageStats, StreamStats
 from exporter.store import StatusStore
 
 _LOBBIES = FAMILIES["bot_lobbies"]
@@ -68,6 +68,8 @@ class Snapshot:
     logon_cooldown_until: float | None
     storage: StorageStats
     orders: Mapping[tuple[str, str], int]
+    stream_clients: Mapping[str, int]
+    streams_dropped: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ class Sources:
     logons: Callable[[], LogonStats | None]
     storage: StorageStats
     orders: OrderStats
+    streams: StreamStats
 
     def snapshot(self) -> Snapshot:
         """Copy what can change. Shallow, and a few lines a bot: this is all that a page costs the event loop."""
@@ -115,4 +118,6 @@ class Sources:
             logon_cooldown_until=logons.cooldown_until if logons is not None else None,
             storage=self.storage.copy(),
             orders=dict(self.orders.counts),
+            stream_clients=dict(self.streams.clients),
+            streams_dropped=dict(self.streams.dropped),
         )

@@ -24,6 +24,7 @@ from exporter.model.states import (
     RaceState,
 )
 from exporter.model.status import BotRecord, LobbyRecord, RaceRecord
+from exporter.stats import StreamStats
 
 _RACES = FAMILIES["bot_races"]
 _LOBBIES = FAMILIES["bot_lobbies"]
@@ -239,6 +240,12 @@ FLEET_VALUES: Mapping[str, Callable[[Snapshot], Iterable[Row]]] = {
         ((str(action), str(outcome)), now.orders.get((action, outcome), 0))
         for action in OrderAction
         for outcome in OrderOutcome
+    ],
+    "bot_exporter_stream_clients": lambda now: [
+        ((protocol,), now.stream_clients.get(protocol, 0)) for protocol in StreamStats.PROTOCOLS
+    ],
+    "bot_exporter_stream_clients_dropped_total": lambda now: [
+        ((reason,), now.streams_dropped.get(reason, 0)) for reason in StreamStats.REASONS
     ],
     "bot_exporter_unexpected_transitions_total": lambda now: (((), now.process.unexpected_transitions),),
     "bot_exporter_http_requests_total": lambda now: [

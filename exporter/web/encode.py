@@ -4,9 +4,11 @@ Every key is always there, null where nothing is known. 64-bit ids are strings, 
 are RFC 3339 in UTC with milliseconds and `Z`.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from exporter.drain import waits_for
@@ -28,9 +30,18 @@ def timestamp(at: float | None) -> str | None:
     if at is None:
         return None
     try:
-        return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        fraction, whole = math.modf(at)
+        microseconds = round(fraction * 1e6)
+        carried, microseconds = divmod(microseconds, 1_000_000)
+        return f"{_second(int(whole) + carried)}.{microseconds // 1000:03d}Z"
     except (OverflowError, ValueError, OSError):
         return None
+
+
+@lru_cache(maxsize=4096)
+def _second(at: int) -> str:
+    """Return the text of a second: most times that are shown were shown before, or are of the same second."""
+    return datetime.fromtimestamp(at, UTC).isoformat()[:19]
 
 
 def _identifier(number: int | None) -> str | None:
@@ -45,6 +56,17 @@ FACTS: Final[Mapping[str, Callable[[BotRecord], Any]]] = {
     "races": lambda bot: list(bot.races),
     "last_poll_at": lambda bot: timestamp(bot.last_checked_at),
     "token_expires_at": lambda bot: timestamp(bot.token_expires_at),
+}
+
+
+_VERDICTS: Final[Mapping[BotStatus, Json]] = {
+    status: {
+        "status": int(status),
+        "status_name": status.word,
+        "status_display": status.display,
+        "status_icon": status.icon,
+    }
+    for status in BotStatus
 }
 
 
@@ -65,10 +87,7 @@ def bot(record: BotRecord, *, draining: bool) -> Json:
         "platform": traits.name,
         traits.subject: record.subject,
         "state": record.state,
-        "status": int(record.status),
-        "status_name": record.status.word,
-        "status_display": record.status.display,
-        "status_icon": record.status.icon,
+        **_VERDICTS[record.status],
         "status_message": record.status_message,
         "status_reason": record.status_reason,
         "healthy": record.healthy,

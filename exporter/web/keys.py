@@ -22,6 +22,7 @@ from exporter.web.answers import HttpProblem
 from exporter.web.clients import Client, Network
 from exporter.web.failures import Failures
 from exporter.web.passwords import Passwords
+from exporter.web.tickets import Admission, Tickets
 
 ADMIN_KEY_FILE: Final = "admin.key"
 
@@ -130,10 +131,17 @@ class Gate:
     by itself, also for a page of somebody else. What is right always passes; only failures are limited.
     """
 
-    def __init__(self, rules: AccessRules, failures: Failures, passwords: Passwords | None = None) -> None:
+    def __init__(
+        self,
+        rules: AccessRules,
+        failures: Failures,
+        passwords: Passwords | None = None,
+        tickets: Tickets | None = None,
+    ) -> None:
         self._rules = rules
         self._failures = failures
         self._passwords = passwords
+        self._tickets = tickets
 
     def change(self, rules: AccessRules) -> None:
         """Use other rules from now on, after a reload."""
@@ -156,6 +164,29 @@ class Gate:
             self._limit(client)
             self._failures.note(client.group)
         raise self._refusal(access, headers, offered, login)
+
+    def redeem(self, ticket: str, client: Client) -> Admission:
+        """Return what a ticket was made with, and use it up; raises HttpProblem (401, 429)."""
+        admission = self._tickets.take(ticket) if self._tickets is not None else None
+        if admission is None:
+            self._limit(client)
+            self._failures.note(client.group)
+            detail = "the ticket is not good: it was used, is older than 30 seconds, or was never made; get another"
+            raise HttpProblem(401, detail, _ASK_USER if self._basic else _ASK_KEY)
+        return admission
+
+    def admission(self, key: AccessKey | None, client: Client) -> Admission:
+        """Return why somebody may read now: by this key, because reads are open, or as a user of basic auth."""
+        if key is not None:
+            return Admission(lambda: key in self._rules.keys)
+        if self._is_open(Access.READ, client):
+            return Admission(lambda: self._is_open(Access.READ, client))
+        users = self._users
+        return Admission(lambda: self._users == users)
+
+    @property
+    def _users(self) -> Mapping[str, bytes]:
+        return self._passwords.users if self._passwords is not None else {}
 
     @property
     def _basic(self) -> bool:

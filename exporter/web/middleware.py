@@ -27,9 +27,10 @@ from exporter.web.connection import Connection
 from exporter.web.keys import KEY, Gate
 from exporter.web.listeners import Listeners
 from exporter.web.rate import RateLimiter
-from exporter.web.routes import LIVENESS, PROBES, Route
+from exporter.web.routes import LIVENESS, PROBES, STREAM, Route
 from exporter.web.settings import Limits
 from exporter.web.slots import Slots
+from exporter.web.stream.feed import ADMISSION, BEGUN, is_websocket, takes_events
 
 RouteOf = Callable[[web.Request], Route | None]
 
@@ -78,7 +79,8 @@ def _counted(route_of: RouteOf, stats: HttpStats, clock: Clock) -> Middleware:
             return response
         finally:
             method = request.method if request.method in _METHODS else "other"
-            stats.observe(route.path if route else "unmatched", method, code, clock.monotonic() - began)
+            code, ended = request.get(BEGUN, (code, clock.monotonic()))  # a stream's end is not the time to answer
+            stats.observe(route.path if route else "unmatched", method, code, ended - began)
 
     return counted
 
@@ -142,7 +144,7 @@ def _addressed(listeners: Listeners) -> Middleware:
                 "or start it with --web.external-url set to the address that you use"
             )
             raise HttpProblem(421, detail)
-        acts = request.method not in _SAFE or request.headers.get(hdrs.UPGRADE, "").lower() == "websocket"
+        acts = request.method not in _SAFE or is_websocket(request) or takes_events(request)
         foreign = [
             each for each in request.headers.getall(hdrs.ORIGIN, []) if not listeners.is_own_origin(each, hosts[0])
         ]
@@ -179,7 +181,10 @@ def _admitted(route_of: RouteOf, gate: Gate, clients: Clients) -> Middleware:
     @web.middleware
     async def admitted(request: web.Request, handler: Handler) -> web.StreamResponse:
         route = route_of(request)
-        if route is not None:
+        ticket = request.query.get("ticket") if route is not None and route.path == STREAM else None
+        if ticket:
+            request[ADMISSION] = gate.redeem(ticket, clients.of(request))
+        elif route is not None:
             key = await gate.admit(route.access, request.headers, clients.of(request))
             if key is not None:
                 request[KEY] = key

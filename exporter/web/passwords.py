@@ -39,6 +39,11 @@ class Passwords:
         """Whether there are users, and with them basic auth."""
         return bool(self._users)
 
+    @property
+    def users(self) -> Mapping[str, bytes]:
+        """The users with the hashes of their passwords."""
+        return self._users
+
     def change(self, users: Mapping[str, bytes]) -> None:
         """Use other users from now on; a result holds for the hash that it was found with."""
         self._users = users

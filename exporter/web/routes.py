@@ -15,10 +15,12 @@ from exporter.web.probes import Probes
 from exporter.web.reload import ReloadPage
 from exporter.web.scrape import Scrape
 from exporter.web.status import StatusPages
+from exporter.web.stream.feed import StreamFeed
 
 LIVENESS: Final = "/-/healthy"
 READINESS: Final = "/-/ready"
 PROBES: Final = (LIVENESS, READINESS)
+STREAM: Final = "/status/stream"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -47,6 +49,7 @@ def route_table(
     reload: ReloadPage,
     control: ControlRoutes,
     api: ApiPages,
+    feed: StreamFeed,
 ) -> tuple[Route, ...]:
     """Return every route of the server."""
     return (
@@ -59,6 +62,8 @@ def route_table(
         Route("GET", "/status/bots/{name}", status.bot, Access.READ),
         Route("GET", "/status/bots/{name}/history", history.bot, Access.READ),
         Route("GET", "/status/history", history.everything, Access.READ),
+        Route("GET", STREAM, feed.stream, Access.READ),
+        Route("POST", "/api/v1/stream-tickets", feed.ticket, Access.READ),
         Route("GET", "/status/lobbies", status.lobbies, Access.READ),
         Route("GET", "/status/lobbies/{lobby_id}", status.lobby, Access.READ),
         Route("GET", "/status/races", status.races, Access.READ),

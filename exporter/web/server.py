@@ -1,6 +1,7 @@
 """The web server: opens the addresses, and closes them without cutting off who is being served."""
 
 import asyncio
+import secrets
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NoReturn
@@ -10,7 +11,7 @@ from aiohttp import web
 
 from exporter.model.states import PlatformTraits
 from exporter.process import ProcessState
-from exporter.stats import HttpStats, LogonStats, StorageStats
+from exporter.stats import HttpStats, LogonStats, StorageStats, StreamStats
 from exporter.store import StatusStore
 from exporter.timing import Clock
 from exporter.web.acceptor import Acceptor, shown
@@ -36,6 +37,8 @@ from exporter.web.scrape import MetricsSource, Scrape
 from exporter.web.settings import WebSettings
 from exporter.web.slots import Slot, Slots
 from exporter.web.status import StatusPages
+from exporter.web.stream.feed import StreamFeed
+from exporter.web.tickets import Tickets
 from exporter.web_config import ServerTls, WebConfig
 
 _AT_ONCE_S = 0.05  # the library takes 0 for "no limit"
@@ -62,6 +65,7 @@ class WebServer:
         commands: Commands,
         lobbies_created: Callable[[], int] = lambda: 0,
         logons: Callable[[], LogonStats | None] = lambda: None,
+        streams: StreamStats | None = None,
     ) -> None:
         self._settings = settings
         self._stats = stats
@@ -69,12 +73,27 @@ class WebServer:
         self._listeners = Listeners(settings)
         self._clients = Clients(self._listeners.is_loopback, settings.access.trusted_proxies)
         self._passwords = Passwords()
-        self._gate = Gate(settings.access, Failures(clock), self._passwords)
+        tickets = Tickets(clock)
+        self._gate = Gate(settings.access, Failures(clock), self._passwords, tickets)
         self._rate = RateLimiter(clock)
         self._headers = AnswerHeaders()
         self._slots = Slots(settings.limits.connections_of_one, settings.limits.connections)
         self._live: LiveWebConfig | None = None
         self._watching: asyncio.Task[NoReturn] | None = None
+        status = StatusPages(store, process, traits, clock, lobbies_created=lobbies_created, logons=logons)
+        self._feed = StreamFeed(
+            store,
+            process,
+            traits,
+            clock,
+            figures=status.figures,
+            stats=streams or StreamStats(),
+            gate=self._gate,
+            clients=self._clients,
+            tickets=tickets,
+            most=settings.limits.streams,
+            boot=secrets.token_hex(8),
+        )
         if settings.web_config is not None:
             self._live = LiveWebConfig(settings.web_config, process, self._use)
             self._use(settings.web_config)
@@ -83,12 +102,13 @@ class WebServer:
             settings.telemetry_path,
             landing=LandingPage(settings, process.version),
             scrape=Scrape(metrics),
-            status=StatusPages(store, process, traits, clock, lobbies_created=lobbies_created, logons=logons),
+            status=status,
             history=HistoryRoutes(store, traits, history),
             probes=Probes(store, process, clock, storage),
             reload=ReloadPage(reload),
             control=ControlRoutes(commands, store, process, clock, base=settings.external_path),
             api=api,
+            feed=self._feed,
         )
         check_described(self.routes, settings.telemetry_path)
         api.describe(
@@ -119,6 +139,7 @@ class WebServer:
             await self._acceptor.bind(self._settings.listen)
             self.addresses = self._acceptor.addresses
             self._listeners.bind(self.addresses)  # before the first request can come in
+            self._feed.hub.start()
             self._acceptor.start()
         except BaseException:
             await self.stop(0)
@@ -134,6 +155,7 @@ class WebServer:
         connections = self._runner.server
         if connections is not None:
             connections.pre_shutdown()
+        await self._feed.hub.stop()
         await self._acceptor.close()
         if self._watching is not None:
             self._watching.cancel()
@@ -160,6 +182,7 @@ class WebServer:
         """Use other keys, rules and trusted proxies from now on, after a reload."""
         self._gate.change(rules)
         self._clients.trusted = rules.trusted_proxies
+        self._feed.hub.check()
 
     def _application(self) -> web.Application:
         chain = middlewares(
@@ -210,6 +233,7 @@ class WebServer:
         self._headers.configured = config.headers
         self._passwords.change(config.users)
         self._rate.change(config.rate)
+        self._feed.hub.check()
 
 
 async def _add_slash(request: web.Request) -> web.Response:

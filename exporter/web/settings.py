@@ -32,7 +32,8 @@ class Limits:
     """How long a client may take, in seconds, and how much it may send and hold open.
 
     `keepalive_s` is for a connection between two requests, `linger_s` for the rest of a body that nobody wants.
-    Above `connections_of_one` and `connections` one more each is kept for scrapes and liveness probes.
+    Above `connections_of_one` and `connections` one more each is kept for scrapes and liveness probes. `streams` are
+    those connections that may be the live feed's.
     """
 
     handshake_s: float = 10.0
@@ -43,6 +44,7 @@ class Limits:
     body_bytes: int = 64 * 1024
     connections_of_one: int = 100
     connections: int = 2000
+    streams: int = 500
 
 
 @dataclass(frozen=True, slots=True)

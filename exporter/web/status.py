@@ -55,7 +55,7 @@ class StatusPages:
         """Return the system, every bot, every lobby and every race."""
         return json_answer(
             {
-                "system": self._system(),
+                "system": self.figures(),
                 "bots": self._bots(self._store.bots.values()),
                 "lobbies": self._lobbies(),
                 "races": self._races(),
@@ -64,7 +64,7 @@ class StatusPages:
 
     async def system(self, _: web.Request) -> web.Response:
         """Return the figures of the whole process."""
-        return json_answer(self._system())
+        return json_answer(self.figures())
 
     async def bots(self, request: web.Request) -> web.Response:
         """Return the bots; `status`, `platform` and `healthy` filter, given several times any of the values counts."""
@@ -108,7 +108,8 @@ class StatusPages:
             raise HttpProblem(404, f"no bot follows a race {name!r}: /status/races lists them")
         return json_answer(encode.race(record))
 
-    def _system(self) -> encode.Json:
+    def figures(self) -> encode.Json:
+        """Return the system as JSON."""
         return encode.system(
             self._store,
             self._process,

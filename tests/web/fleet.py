@@ -19,7 +19,7 @@ from exporter.process import ProcessState
 from exporter.reconcile import Plan
 from exporter.reload import Reloaded
 from exporter.runner import RetryPolicy
-from exporter.stats import HttpStats, LogonStats, OrderStats, StorageStats
+from exporter.stats import HttpStats, LogonStats, OrderStats, StorageStats, StreamStats
 from exporter.storage.engine import target
 from exporter.storage.orders import order_digest
 from exporter.storage.service import Storage
@@ -156,6 +156,7 @@ class Fleet:
         self.asked: list[HistoryQuery] = []
         self.past: HistoryPage | OrderError = HistoryPage((), None)
         self.orders = OrderStats()
+        self.streams = StreamStats()
         self.memory = self._memory()
         desk = OrderDesk(self.memory.orders, order_digest, self.orders)
         drain = Drain(self.store, self.process)
@@ -183,6 +184,7 @@ class Fleet:
             commands=self.commands,
             lobbies_created=lambda: 15,
             logons=lambda: self.logons,
+            streams=self.streams,
         )
         self.client = aiohttp.ClientSession()
 

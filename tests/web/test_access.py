@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 
 from exporter.web.failures import WINDOW_S
 from exporter.web.keys import AccessKey, AccessRules
+from exporter.web.routes import STREAM
 from exporter.web.settings import WebSettings
 from tests.web.fleet import ADMIN_KEY, KEYS, READ_KEY, Fleet
 
@@ -59,8 +60,10 @@ async def test_every_route_against_hosts_origins_and_keys(settings: WebSettings)
                 allowed = {421}
             elif route.method != "GET" and origin not in (None, settings.external_url):
                 allowed = {403}
+            elif route.path == STREAM and (reads_are_open or role):
+                allowed = {406}  # neither a WebSocket nor events are asked for
             elif route.access in ("public", "page", "metrics") or (route.access == "read" and (reads_are_open or role)):
-                allowed = {200, 404, 422} if "{" in route.path or route.path == "/lobby/info" else {200}
+                allowed = {200, 404, 422} if "{" in route.path or route.path == "/lobby/info" else {200, 201}
             elif route.access == "admin" and role:
                 allowed = ADMITTED if role == "admin" else {403}
             else:
@@ -164,7 +167,8 @@ async def test_the_table_names_every_route_once_and_describes_it(fleet: Fleet) -
 
 
 async def test_what_changes_anything_needs_an_admin(fleet: Fleet) -> None:
-    asks_only = {("POST", "/lobby/info")}  # the older service's way to ask for a lobby
+    # The older service's way to ask for a lobby, and what lets who may read open a stream.
+    asks_only = {("POST", "/lobby/info"), ("POST", "/api/v1/stream-tickets")}
     for route in fleet.server.routes:
         acts = route.method != "GET" and (route.method, route.path) not in asks_only
         told = route.path.startswith("/api/v1/orders/")  # what admins have ordered

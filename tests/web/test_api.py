@@ -118,7 +118,8 @@ async def test_orders_say_how_they_are_given_and_answered(fleet: Fleet) -> None:
         assert order == (route.access is Access.ADMIN and route.method != "GET" and route.path != "/-/reload")
         for status, answer in answers.items():
             headers = answer.get("headers", {})
-            assert ("Location" in headers) == (status in {"201", "202"})
+            created = status in {"201", "202"} and route.path != "/api/v1/stream-tickets"  # tickets have no place
+            assert ("Location" in headers) == created
             assert ("Order-Id" in headers) == (order and int(status) < 400)
         assert ("requestBody" in operation) <= (route.method != "GET")
 
@@ -193,11 +194,14 @@ async def test_answers_are_as_described(fleet: Fleet) -> None:
     told = await description(fleet)
     for path, asked in READS.items():
         check(told, "GET", path, 200, await fleet.get(asked))
+    ticket = await fleet.call("/api/v1/stream-tickets", "POST")
+    check(told, "POST", "/api/v1/stream-tickets", ticket.status, await ticket.json())
     info = await fleet.call("/lobby/info", "POST", json={"lobby_id": LOBBY_ID})
     check(told, "POST", "/lobby/info", info.status, await info.json())
     lists = {path for method, path in operations.OPERATIONS if method == "GET" and path not in READS}
     assert lists == {  # what is no JSON, or needs an order
         "/",
+        "/status/stream",
         "/static/{file}",
         operations.TELEMETRY,
         "/-/healthy",
@@ -224,6 +228,7 @@ async def test_orders_and_problems_are_as_described() -> None:
         for method, path, asked, status in (
             ("GET", "/status/bots/{name}", "/status/bots/nobody", 404),
             ("GET", "/status/bots", "/status/bots?colour=red", 400),
+            ("GET", "/status/stream", "/status/stream", 406),
             ("POST", "/api/v1/drain", "/api/v1/drain?wait=61", 400),
             ("POST", "/api/v1/lobbies", "/api/v1/lobbies", 422),
             ("POST", "/api/v1/bots/{name}/start", "/api/v1/bots/nobody/start", 404),

@@ -12,6 +12,9 @@ from exporter.web.control.lobbies import Kicked, LobbyChanges, NewLobby, Player
 from exporter.web.control.older import OlderLobby, OlderLobbyId
 from exporter.web.control.races import NewRace, RaceChanges, RoomAction
 from exporter.web.history import LIMIT, MOST
+from exporter.web.stream.feed import EVENT_STREAM
+from exporter.web.stream.filters import KINDS
+from exporter.web.stream.frames import CURSOR
 
 TELEMETRY: Final = "the telemetry path"
 """Stands for the path of the metrics, which a flag can move."""
@@ -32,6 +35,7 @@ _FILE: Final = {
     304: Given("The browser has it already."),
 }
 _KNOWN: Final = (Parameter("If-None-Match", "The version that is known already."),)
+_EVENTS: Final = (EVENT_STREAM,)
 _HTML: Final = {200: Given("The page.", media=("text/html",))}
 _PLACE: Final = {"Location": "The place of what was created."}
 
@@ -71,6 +75,26 @@ _READS: Final[_Table] = {
             Parameter("platform", "Only of this platform.", _PLATFORM, many=True),
         ),
         refuses=refusals(503),
+    ),
+    ("GET", "/status/stream"): Operation(
+        "streamStatus",
+        "feed",
+        {
+            101: Given("A WebSocket, whose messages are frames."),
+            200: Given("Events whose data are frames, for who sends `Accept: text/event-stream`.", media=_EVENTS),
+        },
+        query=(
+            Parameter("kind", "Only objects of this kind.", {"type": "string", "enum": list(KINDS)}, many=True),
+            Parameter("platform", "Only what belongs to bots of this platform.", _PLATFORM, many=True),
+            Parameter("bot", "Only what belongs to the bot of this name or Steam username.", many=True),
+            Parameter("since", "The `cursor` of the last frame that is known.", {"type": "string", "pattern": CURSOR}),
+            Parameter("ticket", "Instead of a key, for browsers."),
+        ),
+        headers=(Parameter("Last-Event-ID", "The same as `since`, and newer, for who sends both."),),
+        refuses=refusals(406, 422, 503),
+    ),
+    ("POST", "/api/v1/stream-tickets"): Operation(
+        "makeStreamTicket", "feed", {201: Given("The ticket.", shapes.StreamTicket)}, refuses=refusals(503)
     ),
     ("GET", "/status/lobbies"): Operation("listLobbies", "status", ok("The lobbies.", shapes.Lobbies)),
     ("GET", "/status/lobbies/{lobby_id}"): Operation(
@@ -225,6 +249,7 @@ OPERATIONS: Final[_Table] = {**_READS, **_BOTS, **_LOBBIES, **_RACES, **_PROCESS
 TAGS: Final[Mapping[str, str]] = {
     "status": "What is true now: bots, lobbies, races and the process.",
     "history": "What has happened.",
+    "feed": "What is true now, and then each change of it.",
     "bots": "Orders on one bot, found by its name or its Steam username.",
     "lobbies": "Orders on Dota 2 lobbies.",
     "races": "Orders on racetime.gg races.",

@@ -361,6 +361,14 @@ class OlderInfo(Shape):
     lobby: Lobby
 
 
+class StreamTicket(Shape):
+    """What lets a browser open one stream."""
+
+    ticket: str
+    """The value of the parameter `ticket`, good for one stream."""
+    expires_at: Time
+
+
 class Problem(Shape):
     """What is wrong, after RFC 9457."""
 

@@ -1,0 +1,110 @@
+"""How the feed is written: frames as JSON, and these as WebSocket messages or Server-Sent Events.
+
+Each frame is made once, however many clients get it.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from exporter.web.answers import encoded
+from exporter.web.stream.log import Entry
+
+CURSOR: Final = "^[0-9a-z]{1,32}-[0-9]{1,18}$"
+"""What a cursor looks like to a client."""
+
+_CURSOR: Final = re.compile(r"([0-9a-z]{1,32})-([0-9]{1,18})")
+_TEXT_MESSAGE: Final = 0x81  # the only frame of its message; servers do not mask
+_CLOSE: Final = 0x88
+_ONE_BYTE: Final = 126
+_TWO_BYTES: Final = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame of the feed: its cursor and its JSON text."""
+
+    cursor: bytes
+    text: bytes
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Dialect:
+    """How frames are written for one kind of client, and what has to be around the bytes of one write."""
+
+    protocol: str
+    message: Callable[[Frame], bytes]
+    written: Callable[[bytes], bytes]
+
+
+class Frames:
+    """Makes the frames of one run of the server, which `boot` stands for."""
+
+    def __init__(self, boot: str) -> None:
+        self._boot = boot
+        self._nothing_known = self._cursor(0)
+
+    def change(self, entry: Entry, data: bytes) -> Frame:
+        """Return the frame of a change; `data` is the object, or null."""
+        cursor = self._cursor(entry.seq)
+        return Frame(cursor, b'{"type":"change","cursor":"%b",%b,"data":%b}' % (cursor, _subject(entry), data))
+
+    def snapshot(self, entry: Entry, data: bytes) -> Frame:
+        """Return a frame within a snapshot. Who comes back with its cursor gets another snapshot."""
+        cursor = self._nothing_known
+        return Frame(cursor, b'{"type":"snapshot","cursor":"%b",%b,"data":%b}' % (cursor, _subject(entry), data))
+
+    def complete(self, seq: int) -> Frame:
+        """Return the frame that ends a snapshot."""
+        return self._empty(b"snapshot", seq)
+
+    def heartbeat(self, seq: int) -> Frame:
+        """Return a sign of life."""
+        return self._empty(b"heartbeat", seq)
+
+    def position(self, cursor: str) -> int | None:
+        """Return the number of a cursor, 0 for one of another run; None for what is no cursor at all."""
+        match = _CURSOR.fullmatch(cursor)
+        if match is None:
+            return None
+        return int(match[2]) if match[1] == self._boot else 0
+
+    def _empty(self, kind: bytes, seq: int) -> Frame:
+        cursor = self._cursor(seq)
+        return Frame(cursor, b'{"type":"%b","cursor":"%b","kind":null,"id":null,"data":null}' % (kind, cursor))
+
+    def _cursor(self, seq: int) -> bytes:
+        return b"%b-%d" % (self._boot.encode(), seq)
+
+
+def _subject(entry: Entry) -> bytes:
+    return b'"kind":"%b","id":%b' % (entry.kind.encode(), encoded(entry.name))
+
+
+def _headed(first: int, payload: bytes) -> bytes:
+    size = len(payload)
+    if size < _ONE_BYTE:
+        return bytes((first, size)) + payload
+    if size < _TWO_BYTES:
+        return bytes((first, 126)) + size.to_bytes(2, "big") + payload
+    return bytes((first, 127)) + size.to_bytes(8, "big") + payload
+
+
+def close_message(code: int, reason: str) -> bytes:
+    """Return the WebSocket message that says why the server closes."""
+    return _headed(_CLOSE, code.to_bytes(2, "big") + reason.encode())
+
+
+def _event(frame: Frame) -> bytes:
+    return b"id: %b\ndata: %b\n\n" % (frame.cursor, frame.text)
+
+
+def _chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+WEBSOCKET: Final = Dialect("websocket", lambda frame: _headed(_TEXT_MESSAGE, frame.text), bytes)
+EVENTS: Final = Dialect("sse", _event, _chunk)
+OLD_EVENTS: Final = Dialect("sse", _event, bytes)
+"""For HTTP/1.0, which knows no chunks: the connection's end is the end."""

@@ -1,0 +1,101 @@
+"""The objects of the feed: which there are, whose they are, and what they look like as JSON."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from exporter.model import events as ev
+from exporter.model.status import BotRecord, LobbyRecord, RaceRecord
+from exporter.process import ProcessState
+from exporter.store import StatusStore
+from exporter.web import encode
+from exporter.web.answers import encoded
+from exporter.web.encode import Json
+from exporter.web.stream.log import Entry, Owner, Record
+
+Object = tuple[str, str | None]
+"""A kind, and which one of it."""
+
+SYSTEM: Final[Object] = ("system", None)
+
+
+class Objects:
+    """Reads the store for the feed, in the shapes of /status. `figures` returns the system as it is now."""
+
+    def __init__(self, store: StatusStore, process: ProcessState, figures: Callable[[], Json]) -> None:
+        self._store = store
+        self._process = process
+        self._figures = figures
+        self._system: Json | None = None
+        self._platforms: dict[str, str] = {}  # of each bot, also of those that have left the fleet
+        self._records: Mapping[str, Mapping[str, Record]] = {
+            "bot": store.bots,
+            "lobby": store.lobbies,
+            "race": store.races,
+        }
+
+    def all(self) -> Iterator[Object]:
+        """Yield everything there is but the system."""
+        self._platforms.update((name, record.platform) for name, record in self._store.bots.items())
+        for kind, records in self._records.items():
+            for name in records:
+                yield kind, name
+
+    def find(self, each: Object) -> Record | None:
+        """Return an object as it is now, the system as it was when it was looked at; None for one that is gone."""
+        kind, name = each
+        return self._system if name is None else self._records[kind].get(name)
+
+    def look_at_system(self) -> bool:
+        """Look at the system, and say whether it differs from before by more than the time that has passed."""
+        before, self._system = self._system, self._figures()
+        return before is None or {**before, "uptime_seconds": 0} != {**self._system, "uptime_seconds": 0}
+
+    def touched(self, change: ev.Change) -> Iterator[Object]:
+        """Yield what looks different after a change: the object itself, and what is a bot's when that comes or goes."""
+        yield change.kind, change.name
+        if isinstance(change, ev.BotChange) and (change.before is None or change.after is None):
+            if change.after is not None:
+                self._platforms[change.name] = change.after.platform
+            for name, lobby in self._store.lobbies.items():
+                if lobby.bot == change.name:
+                    yield "lobby", name
+            for name, race in self._store.races.items():
+                if change.name in race.bots:
+                    yield "race", name
+
+    def touched_by_draining(self) -> Iterator[Object]:
+        """Yield the bots that look different when the process begins or ceases to drain."""
+        for name, record in self._store.bots.items():
+            if record.ready:
+                yield "bot", name
+
+    def owners(self, record: Record | None) -> frozenset[Owner]:
+        """Return the bots that a record belongs to."""
+        match record:
+            case BotRecord():
+                bots: tuple[str, ...] = (record.name,)
+            case LobbyRecord():
+                bots = (record.bot,)
+            case RaceRecord():
+                bots = record.bots
+            case _:
+                bots = ()
+        return frozenset((self._platforms[bot], bot) for bot in bots)
+
+    def text(self, entry: Entry) -> bytes:
+        """Return an object as JSON, encoded once; `null` for one that is gone."""
+        if entry.text is None:
+            entry.text = encoded(self._json(entry.record))
+        return entry.text
+
+    def _json(self, record: Record | None) -> Json | None:
+        match record:
+            case BotRecord():
+                return encode.bot(record, draining=self._process.draining)
+            case LobbyRecord():
+                bot = self._store.bots.get(record.bot)
+                return encode.lobby(record, bot_username=bot.subject if bot is not None else None)
+            case RaceRecord():
+                return encode.race(record)
+            case _:
+                return record

@@ -18,6 +18,7 @@ NEEDED = {
     "prometheus-alertmanager": "prometheus-alertmanager",
     "amtool": "prometheus-alertmanager",
     "postgres": "postgresql",
+    "chromium": "chromium",
     "curl": "curl",
     "systemd-analyze": "systemd",
 }

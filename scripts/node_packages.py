@@ -10,7 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-FOLDER = Path(__file__).resolve().parents[1] / "tests" / "e2e" / "steam_user"
+TESTS = Path(__file__).resolve().parents[1] / "tests"
+FOLDERS = (TESTS / "e2e" / "steam_user", TESTS / "browser" / "axe")
 OPTIONS = (
     "--ignore-scripts",
     "--no-audit",
@@ -24,23 +25,29 @@ OPTIONS = (
 
 
 def main() -> int:
-    if is_fresh():
+    stale = [folder for folder in FOLDERS if not is_fresh(folder)]
+    if not stale:
         return 0
     missing = [program for program in ("node", "npm") if shutil.which(program) is None]
     if missing:
         return without(f"not installed here: {', '.join(missing)} (Debian packages: nodejs npm)")
-    ended = subprocess.run(["npm", "ci", *OPTIONS], cwd=FOLDER, capture_output=True, text=True, check=False)
+    return max(install(folder) for folder in stale)
+
+
+def install(folder: Path) -> int:
+    """Install what the lock file of a folder names."""
+    ended = subprocess.run(["npm", "ci", *OPTIONS], cwd=folder, capture_output=True, text=True, check=False)
     if ended.returncode == 0:
         return 0
     if in_ci():
         sys.stderr.write(ended.stderr)
     why = ended.stderr.partition("\n")[0] or f"exit code {ended.returncode}"
-    return without(f"npm ci failed: {why}")
+    return without(f"npm ci failed in {folder.relative_to(TESTS.parent)}: {why}")
 
 
-def is_fresh() -> bool:
+def is_fresh(folder: Path) -> bool:
     """Return whether the tree was installed after the lock file was last written: npm writes its own copy last."""
-    installed, lock = FOLDER / "node_modules" / ".package-lock.json", FOLDER / "package-lock.json"
+    installed, lock = folder / "node_modules" / ".package-lock.json", folder / "package-lock.json"
     return installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime
 
 

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from aiohttp import web
 
+from exporter.platforms.dota2.choices import MODES, REGIONS, Choices
 from exporter.web.answers import HttpProblem
 from exporter.web.settings import DEFAULT_LISTEN, WebSettings
 
@@ -37,7 +38,11 @@ class LandingPage:
             "metrics": self._settings.telemetry_path.lstrip("/"),
             "scrape_config": self._scrape_config(request.headers.get("Host", "")),
         }
-        text = self._shell.substitute({key: escape(value) for key, value in facts.items()})
+        text = self._shell.substitute(
+            {key: escape(value) for key, value in facts.items()},
+            regions=_options(REGIONS, chosen="USE"),
+            modes=_options(MODES, chosen="AP"),
+        )
         return web.Response(text=text, content_type="text/html")
 
     async def static(self, request: web.Request) -> web.Response:
@@ -66,3 +71,13 @@ class LandingPage:
             lines.append(f"    metrics_path: {path}")
         lines += ["    static_configs:", f'      - targets: ["{target}"]']
         return "\n".join(lines)
+
+
+def _options(choices: Choices, *, chosen: str) -> str:
+    """Return the values of a setting for a form to choose from."""
+    known = (each for each in choices.all if each.number > 0)
+    return "".join(
+        f'<option value="{escape(each.shown)}"{" selected" if each.shown == chosen else ""}>'
+        f"{escape(each.shown.replace('_', ' '))}</option>"
+        for each in known
+    )

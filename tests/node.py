@@ -1,11 +1,8 @@
 """Programs for Node.js that some tests run."""
 
-import os
 from pathlib import Path
 
-import pytest
-
-from tests.tools import require_tool
+from tests.tools import require_package, require_tool
 
 
 def require_node(folder: Path) -> str:
@@ -14,9 +11,5 @@ def require_node(folder: Path) -> str:
     Without them the test is skipped on a person's machine and fails where CI=true, as with `require_tool`.
     """
     node = require_tool("node", "nodejs npm")
-    if (folder / "node_modules" / ".package-lock.json").exists():
-        return node
-    reason = f"the npm packages of {folder.name} are not installed: make setup"
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
+    require_package(folder)
+    return node

@@ -3,6 +3,7 @@
 import os
 import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -20,7 +21,19 @@ def require_program(path: Path | None, name: str, package: str) -> Path:
     """
     if path is not None:
         return path
-    reason = f"{name} is not installed: apt-get install -y --no-install-recommends {package}"
+    missing(f"{name} is not installed: apt-get install -y --no-install-recommends {package}")
+
+
+def require_package(folder: Path) -> Path:
+    """Return where the locked npm packages of a folder are installed; without them as require_program."""
+    installed = folder / "node_modules"
+    if (installed / ".package-lock.json").exists():
+        return installed
+    missing(f"the npm packages of {folder.name} are not installed: make setup")
+
+
+def missing(reason: str) -> NoReturn:
+    """Skip the test on a person's machine, and fail it where CI=true."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)

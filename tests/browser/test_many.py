@@ -55,7 +55,7 @@ async def test_a_thousand_bots(viewer: Viewer, tmp_path: Path, capsys: pytest.Ca
         await page.keyboard.type("bot-09", delay=30)
         await page.keyboard.press("Escape")
         await expect(page.locator("#headline")).to_have_text(f"{BOTS // 2} of {BOTS} bots are failing")
-        await expect(page.locator("#bots tr").first.locator(".badge")).to_have_class("badge bad")
+        await expect(page.locator("#bots tr").first.locator("td.c-status .badge")).to_have_class("badge bad")
         burst_s = time.monotonic() - began
         await page.evaluate("new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))")
         felt = sorted(await page.evaluate("felt"))

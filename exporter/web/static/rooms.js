@@ -67,7 +67,7 @@ const LOBBIES = {
     const teams = TEAMS.map(([team, title]) => [title, lobby.players.filter((player) => player.team === team)]).filter(([title, list]) => list.length > 0 || title === "Radiant" || title === "Dire");
     return [
       element("div", {class: "teams"}, teams.map(([title, list]) => element("section", {},
-        element("h4", {}, title, element("span", {class: "count"}, String(list.length))),
+        element("h3", {}, title, element("span", {class: "count"}, String(list.length))),
         list.length > 0
           ? people([...list].sort((one, other) => (one.slot ?? 99) - (other.slot ?? 99)), (player) => foreign(player.name ?? player.steam_id, {title: player.steam_id}))
           : element("p", {class: "quiet"}, "nobody yet")))),

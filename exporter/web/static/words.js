@@ -35,7 +35,7 @@ export function why(bot) {
   if (bot.healthy) {
     return "";
   }
-  const reason = bot.status_reason ? words(bot.status_reason) : "";
+  const reason = bot.status_reason && bot.status_reason !== "other" ? words(bot.status_reason) : "";
   return [reason, bot.status_message].filter(Boolean).join(": ");
 }
 

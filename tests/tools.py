@@ -19,17 +19,17 @@ def require_program(path: Path | None, name: str, package: str) -> Path:
 
     Without it the test is skipped on a person's machine and fails where CI=true: there, nothing may be left out.
     """
-    if path is not None:
-        return path
-    missing(f"{name} is not installed: apt-get install -y --no-install-recommends {package}")
+    if path is None:
+        missing(f"{name} is not installed: apt-get install -y --no-install-recommends {package}")
+    return path
 
 
 def require_package(folder: Path) -> Path:
     """Return where the locked npm packages of a folder are installed; without them as require_program."""
     installed = folder / "node_modules"
-    if (installed / ".package-lock.json").exists():
-        return installed
-    missing(f"the npm packages of {folder.name} are not installed: make setup")
+    if not (installed / ".package-lock.json").exists():
+        missing(f"the npm packages of {folder.name} are not installed: make setup")
+    return installed
 
 
 def missing(reason: str) -> NoReturn:

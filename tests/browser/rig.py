@@ -1,4 +1,4 @@
-"""A running exporter for the page: without bots of its own, so that a test reports the facts, or with simulated ones."""
+"""A running exporter for the page: without bots, so that a test reports the facts itself, or with simulated ones."""
 
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -10,7 +10,6 @@ from exporter.errors import AuthReason, FailureReason
 from exporter.model import events as ev
 from exporter.model.states import DisconnectReason, PlatformTraits, RaceState
 from exporter.model.status import LobbyRecord, RaceView
-from exporter.platforms.dota2.options import DOTA2
 from exporter.platforms.racetime.options import RACETIME
 from exporter.web.settings import WebSettings
 from tests.browser.relay import Relay

@@ -95,6 +95,17 @@ async def test_a_restarted_server_is_shown_anew(viewer: Viewer, tmp_path: Path) 
             rig.relay.cut()
 
 
+async def test_it_works_below_a_prefix_and_with_any_address(viewer: Viewer, tmp_path: Path) -> None:
+    below = WebSettings(listen=(("127.0.0.1", 0),), external_url="https://bots.example.org/fleet")
+    async with page_rig(tmp_path, settings=below) as rig:
+        rig.working("alttpr")
+        page = await viewer.open(f"{rig.url}fleet/#races/100%")
+        await expect(page.locator("#link-text")).to_have_text("Live")
+        await page.locator("#bots a.name").click()
+        await expect(page.locator("#timeline")).to_contain_text("unknown → connected")
+        assert "bots.example.org" in await page.locator("pre").inner_text()
+
+
 async def test_reading_can_need_a_key(viewer: Viewer, tmp_path: Path) -> None:
     (tmp_path / "reader.key").write_text("the-readers-key\n")
     (tmp_path / "admin.key").write_text("the-admins-key\n")

@@ -80,13 +80,13 @@ async def test_order_by_the_columns(viewer: Viewer, tmp_path: Path) -> None:
         rig.refuse("gamma")
         page = await viewer.open(rig.url)
         assert await names(page) == ["gamma", "alpha", "beta"]
-        name = page.locator("th.c-name")
-        await name.locator("button").click()
+        column = page.locator("th.c-name")
+        await column.locator("button").click()
         await expect(page.locator("#bots a.name")).to_have_text(["alpha", "beta", "gamma"])
-        assert await name.get_attribute("aria-sort") == "ascending"
-        await name.locator("button").click()
+        assert await column.get_attribute("aria-sort") == "ascending"
+        await column.locator("button").click()
         await expect(page.locator("#bots a.name")).to_have_text(["gamma", "beta", "alpha"])
-        assert await name.get_attribute("aria-sort") == "descending"
+        assert await column.get_attribute("aria-sort") == "descending"
         assert await page.locator("th.c-status").get_attribute("aria-sort") == "none"
         await page.locator("#sort").select_option("connected")
         await expect(page.locator("#bots a.name")).to_have_text(["gamma", "alpha", "beta"])

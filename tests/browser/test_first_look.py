@@ -2,13 +2,13 @@
 
 import re
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, expect
 
 from exporter.model import events as ev
+from exporter.model.record import replace
 from exporter.model.states import EntrantStatus, LobbyState, RaceState
 from exporter.model.status import Entrant, Maintenance
 from exporter.platforms.dota2.options import DOTA2

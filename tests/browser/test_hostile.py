@@ -1,13 +1,13 @@
 """Names and texts of others, who may mean harm: they are shown as text, and disturb nothing beside them."""
 
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, expect
 
 from exporter.model import events as ev
+from exporter.model.record import replace
 from exporter.model.states import EntrantStatus
 from exporter.model.status import Entrant, LobbyPlayer, Maintenance
 from exporter.platforms.dota2.options import DOTA2
@@ -49,10 +49,8 @@ async def test_names_of_others_are_text(viewer: Viewer, tmp_path: Path) -> None:
             Entrant(f"u{number}", name, name, EntrantStatus.READY, None, None) for number, name in enumerate(HOSTILE)
         )
         view = race_view()
-        rig.race(
-            "alttpr",
-            replace(view, entrants=entrants, goal_name=HOSTILE[1], info=HOSTILE[7], url="javascript:globalThis.owned=1"),
-        )
+        link = "javascript:globalThis.owned=1"
+        rig.race("alttpr", replace(view, entrants=entrants, goal_name=HOSTILE[1], info=HOSTILE[7], url=link))
         rig.refuse("sm", "\n".join(HOSTILE))
         rig.store.apply(ev.MaintenanceBegan("alttpr", time.time(), Maintenance(None, HOSTILE[0] * 4, HOSTILE[3])))
         for size in (DESK, PHONE):

@@ -1,7 +1,6 @@
 """How the page looks: on every width, in light and dark. With `--screenshots` these are the README's pictures."""
 
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ from playwright.async_api import Page, expect
 
 from exporter.errors import AuthReason
 from exporter.model import events as ev
+from exporter.model.record import replace
 from exporter.model.states import EntrantStatus, LobbyState, RaceState
 from exporter.model.status import Entrant, LobbyPlayer, Maintenance
 from exporter.platforms.dota2.options import DOTA2
@@ -53,15 +53,15 @@ def a_day(rig: Rig) -> None:
         record = replace(lobby(bot, lobby_id=lobby_id), key=str(lobby_id), name=name, state=state, players=players)
         record = replace(record, created_at=now - MINUTE * 12, has_password=number == 1)
         rig.lobby(record, "in_game" if state is LobbyState.IN_GAME else "in_lobby")
-    for bot, slug, state, goal, count in RACES:
+    for bot, slug, race_state, goal, count in RACES:
         entrants = tuple(
             Entrant(f"u{place}", NAMES[place], None, EntrantStatus.DONE, place + 1, 4210.0 + 37 * place)
-            if place < 2 and state is RaceState.IN_PROGRESS
+            if place < 2 and race_state is RaceState.IN_PROGRESS
             else Entrant(f"u{place}", NAMES[place], None, EntrantStatus.IN_PROGRESS, None, None)
             for place in range(count)
         )
-        started = now - MINUTE * 74 if state is RaceState.IN_PROGRESS else None
-        view = replace(race_view(slug, state=state), category=bot, goal_name=goal, entrants_count=count)
+        started = now - MINUTE * 74 if race_state is RaceState.IN_PROGRESS else None
+        view = replace(race_view(slug, state=race_state), category=bot, goal_name=goal, entrants_count=count)
         rig.race(bot, replace(view, started_at=started, entrants=entrants))
     rig.refuse("sm", "racetime.gg refused the client id and secret: compare them with the category's page", 553.0)
     rig.lose("lobby-6", "Steam closed the connection, and none of its servers can be reached")

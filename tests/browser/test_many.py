@@ -61,7 +61,7 @@ async def test_a_thousand_bots(viewer: Viewer, tmp_path: Path, capsys: pytest.Ca
         felt = sorted(await page.evaluate("felt"))
         worst = felt[-1] if felt else 0
     with capsys.disabled():
-        print(
+        print(  # noqa: T201  (figures for whoever looks at the run)
             f"\n{BOTS} bots: shown after {first_s:.1f} s, {BOTS // 2} failures told after {burst_s:.1f} s, "
             f"slowest of {len(felt)} slow interactions {worst:.0f} ms"
         )

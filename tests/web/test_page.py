@@ -32,8 +32,8 @@ async def test_the_page(fleet: Fleet) -> None:
 async def test_its_files_are_reachable_by_relative_links(fleet: Fleet) -> None:
     text = await (await fleet.call("/")).text()
     links = {link for link in re.findall(r'(?:src|href)="([^"#]+)"', text) if link.startswith("static/")}
-    assert {"static/page.js", "static/page.css", "static/favicon.svg"} <= links
-    for link in links | {f"static/{name}" for name in FILES if name != "index.html"}:
+    assert links == {f"static/{name}" for name in FILES} - {"static/index.html", "static/favicon-alert.svg"}
+    for link in (*links, "static/favicon-alert.svg"):
         answer = await fleet.call(f"/{link}")
         assert answer.status == 200
         kept = await fleet.call(f"/{link}", headers={"If-None-Match": answer.headers["ETag"]})

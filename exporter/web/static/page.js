@@ -138,10 +138,18 @@ function showTheme() {
   refill(at("theme-text"), theme, () => THEMES[theme]);
 }
 
+function named(hash) {
+  try {
+    return decodeURIComponent(hash.slice(1));
+  } catch {
+    return ""; // somebody has typed half of an escape
+  }
+}
+
 // The address names what is to be seen: a bot's details, or a lobby or race, which is opened.
 function followAddress() {
   details.follow(location.hash);
-  const place = /^#(lobbies|races)\//.test(location.hash) ? at(decodeURIComponent(location.hash.slice(1))) : null;
+  const place = /^#(lobbies|races)\//.test(location.hash) ? at(named(location.hash)) : null;
   if (place !== null) {
     place.open = true;
     place.scrollIntoView({block: "center"});

@@ -32,7 +32,7 @@ class LandingPage:
         self._tags = {name: sha256(body).hexdigest()[:16] for name, body in self._files.items()}
 
     async def index(self, request: web.Request) -> web.Response:
-        """Return the page: no facts about bots in it, it fetches those from /status."""
+        """Return the page: no facts about bots in it, it gets those from the live feed."""
         facts = {
             "version": self._version,
             "metrics": self._settings.telemetry_path.lstrip("/"),

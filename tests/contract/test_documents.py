@@ -106,6 +106,17 @@ def test_relative_links_resolve(path: Path) -> None:
         assert not anchor or anchor in anchors(target), link
 
 
+@of(DOCUMENTS)
+def test_pictures_are_there(path: Path) -> None:
+    for name in re.findall(r'<(?:img|source)[^>]* (?:src|srcset)="([^"]+)"', path.read_text(encoding="utf-8")):
+        assert (path.parent / name).is_file(), name
+
+
+def test_every_picture_is_shown() -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
+    assert all(f"images/{path.name}" in text for path in (ROOT / "docs" / "images").iterdir())
+
+
 def test_every_document_can_be_reached_from_the_readme() -> None:
     seen, todo = set[Path](), [ROOT / "README.md"]
     while todo:

@@ -36,6 +36,7 @@ MINUTE = 60.0
 def a_day(rig: Rig) -> None:
     """A fleet on an ordinary day: most of it works, some of it needs somebody."""
     now = time.time()
+    rig.program.process.started_at = now - MINUTE * 4000
     at = iter(now - MINUTE * minutes for minutes in range(400, 10, -7))
     for bot in ("alttpr", "ootr", "smz3", "sm", "mmr"):
         rig.add(bot)
@@ -81,7 +82,7 @@ async def test_no_width_needs_scrolling_sideways(viewer: Viewer, tmp_path: Path)
         a_day(rig)
         page = await viewer.open(rig.url, PHONE, touch=True)
         await page.locator("#lobbies summary").first.click()
-        for width in (320, 390, 600, 759, 1000, 1001, 1270, 1271, 1440, 2560):
+        for width in (320, 390, 600, 899, 900, 1000, 1001, 1270, 1271, 1440, 2560):
             await page.set_viewport_size({"width": width, "height": 900})
             assert await overflow(page) == 0, width
             cut = await page.evaluate(
@@ -128,9 +129,7 @@ async def test_the_trouble_is_in_the_first_view(
                 assert box["y"] + box["height"] < size[1], part
             if picture is not None:
                 await page.screenshot(path=picture / f"page-{kind}-{scheme}.png")
-        await page.locator("#bots a[href='#bots/sm']").last.click()
-        await expect(page.locator("#timeline li").first).to_be_visible()
-        if picture is not None:
-            page = await viewer.open(f"{rig.url}#bots/sm", (1280, 900), scheme=scheme)
+        if picture is not None and scheme == "light":
+            page = await viewer.open(f"{rig.url}#bots/sm", (1280, 900))
             await expect(page.locator("#timeline li").first).to_be_visible()
-            await page.screenshot(path=picture / f"bot-desk-{scheme}.png")
+            await page.screenshot(path=picture / "bot-desk-light.png")

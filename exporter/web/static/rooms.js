@@ -86,10 +86,10 @@ const RACES = {
   rank: (race) => RACE_RANK[race.state] ?? 4,
   begun: (race) => race.opened_at,
   title: (race) => race.name,
-  makeTitle: (race) => [foreign(race.slug), element("small", {}, foreign(race.category))],
-  facts: (race) => [race.goal, race.entrants_count, race.entrants_count_finished, race.entrants_count_inactive, race.bot, race.room_connected, race.state, race.started_at],
+  makeTitle: (race) => [foreign(race.slug)],
+  facts: (race) => [race.category, race.goal, race.entrants_count, race.entrants_count_finished, race.entrants_count_inactive, race.bot, race.room_connected, race.state, race.started_at],
   makeFacts: (race) => [
-    element("span", {}, foreign(race.goal.name)),
+    element("span", {}, foreign(race.category), " · ", foreign(race.goal.name)),
     element("span", {}, `${plural(race.entrants_count, "entrant")}${race.entrants_count_finished > 0 ? `, ${race.entrants_count_finished} finished` : ""}`),
     race.state === "in_progress" && race.started_at ? element("span", {}, "running for ", moment(race.started_at, "lasting")) : null,
     race.room_connected || hasEnded(race) ? null : element("span", {class: "warn-text"}, "room not connected"),

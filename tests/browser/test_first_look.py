@@ -179,7 +179,7 @@ async def test_lobbies_have_teams_and_races_have_entrants(viewer: Viewer, tmp_pa
         rig.store.apply(ev.LobbyForgotten("dire", time.time(), creating.key))
         rig.lobby(lobby())
         runner = Entrant("u2", "Ben", "Blue", EntrantStatus.DONE, 1, 3723.5)
-        view = replace(race_view(state=RaceState.IN_PROGRESS), started_at=time.time() - 4000, entrants_count=2)
+        view = replace(race_view(state=RaceState.IN_PROGRESS), started_at=time.time() - 3965, entrants_count=2)
         rig.race("alttpr", replace(view, entrants=(*view.entrants, runner)))
         card = page.locator(f"[id='lobbies/{LOBBY_ID}']")
         await expect(card).to_contain_text("1 vs 1, 1 watching")

@@ -56,7 +56,7 @@ _WITH_VALUE = {
     "-o": "out",
     "-w": "out",
 }
-_ALONE = frozenset({"-s", "-f", "-I", "-i", "-S", "--fail", "--silent"})
+_ALONE = frozenset({"-s", "-f", "-I", "-i", "-S", "-N", "--fail", "--silent"})
 
 
 def curl_request(words: list[str]) -> Request:

@@ -146,6 +146,32 @@ async def test_everything_by_keyboard(viewer: Viewer, tmp_path: Path) -> None:
         await expect(second).to_be_focused()
 
 
+async def test_rows_do_not_run_away_from_the_pointer(viewer: Viewer, tmp_path: Path) -> None:
+    async with page_rig(tmp_path) as rig:
+        rig.working("alpha", "beta", "gamma")
+        page = await viewer.open(rig.url)
+        now = time.time()
+        await page.clock.set_fixed_time(now)
+        for moved, failed, before, after in (
+            ("alpha", "gamma", ["alpha", "beta", "gamma"], ["gamma", "alpha", "beta"]),
+            ("alpha", "beta", ["gamma", "alpha", "beta"], ["beta", "gamma", "alpha"]),
+        ):
+            await page.locator(f"#bots a[href='#bots/{moved}']").hover()
+            rig.refuse(failed)
+            row = page.locator(f"tr:has(a[href='#bots/{failed}'])")
+            await expect(row).to_have_attribute("data-group", "failing")  # it is told at once
+            assert await names(page) == before
+            await page.mouse.move(5, 5)
+            await expect(page.locator("#bots a.name")).to_have_text(after)
+        await page.locator("#bots a[href='#bots/alpha']").hover()
+        rig.connect("beta")
+        await expect(page.locator("#headline")).to_have_text("1 of 3 bots is failing")
+        assert await names(page) == after
+        await page.clock.set_fixed_time(now + 3)  # the pointer rests
+        rig.lose("gamma", "another trouble")
+        await expect(page.locator("#bots a.name")).to_have_text(["gamma", "alpha", "beta"])
+
+
 async def test_the_focus_stays_on_a_bot_that_moves(viewer: Viewer, tmp_path: Path) -> None:
     async with page_rig(tmp_path) as rig:
         rig.working("alpha", "beta", "gamma")

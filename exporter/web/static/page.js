@@ -172,7 +172,7 @@ document.addEventListener("keydown", (event) => {
     at("search").focus();
   } else if (event.key === "Escape" && event.target === at("search") && at("search").value !== "") {
     at("search").value = "";
-    schedule();
+    at("search").dispatchEvent(new Event("input"));
   }
 });
 document.addEventListener("visibilitychange", () => {

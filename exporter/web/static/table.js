@@ -7,6 +7,7 @@ import {activeBadge, badge, groupOf, hasEnded, isFailing, platformName, roomBadg
 
 const NEVER = Number.MAX_SAFE_INTEGER;
 const SHOWN_RACES = 3;
+const STILL_MS = 2500; // rows do not run away from a pointer that has just moved
 const byName = (one, other) => (one.name < other.name ? -1 : 1);
 const time = (iso, none) => (iso ? Date.parse(iso) : none);
 
@@ -111,6 +112,8 @@ class Row {
 
 export class BotTable {
   #rows = new Map();
+  #stillUntil = 0;
+  #stillTimer = null;
   #fleet;
   #changed;
 
@@ -118,7 +121,7 @@ export class BotTable {
   constructor(fleet, changed) {
     this.#fleet = fleet;
     this.#changed = changed;
-    at("search").addEventListener("input", changed);
+    at("search").addEventListener("input", () => this.#choose({}));
     at("platform").addEventListener("change", () => this.#choose({platform: at("platform").value}));
     at("sort").addEventListener("change", () => this.#choose({sort: at("sort").value, descending: false}));
     at("clear").addEventListener("click", () => {
@@ -133,6 +136,8 @@ export class BotTable {
       button.addEventListener("click", () => this.#sortBy(button.value));
     }
     at("bots").addEventListener("keydown", (event) => this.#walk(event));
+    at("bots").addEventListener("pointermove", (event) => event.pointerType === "mouse" && this.#holdStill(STILL_MS));
+    at("bots").addEventListener("pointerleave", () => this.#holdStill(0));
   }
 
   // `which` names the bots that changed; null stands for all of them.
@@ -165,7 +170,15 @@ export class BotTable {
     this.#showTools(all, wanted.length);
   }
 
+  // Somebody is about to click: what changes changes in its place, and is put in order a little later.
+  #holdStill(ms) {
+    this.#stillUntil = Date.now() + ms;
+    clearTimeout(this.#stillTimer);
+    this.#stillTimer = setTimeout(this.#changed, ms);
+  }
+
   #choose(changes) {
+    this.#stillUntil = 0;
     remember(changes);
     this.#changed();
   }
@@ -188,6 +201,11 @@ export class BotTable {
   }
 
   #inOrder(bots) {
+    if (Date.now() < this.#stillUntil) {
+      const places = new Map([...at("bots").children].map((row, index) => [row, index]));
+      const place = (bot) => places.get(this.#rows.get(bot.name)?.element) ?? NEVER;
+      return bots.sort((one, other) => place(one) - place(other));
+    }
     const order = ORDERS[settings.sort] ?? ORDERS.trouble;
     const sign = settings.descending ? -1 : 1;
     return bots.sort((one, other) => sign * order(one, other) || byName(one, other));

@@ -1,6 +1,12 @@
-"""Options of all tests."""
+"""Options of all tests, and the one thing that a shell may have left in a way that tests cannot live with."""
+
+import signal
 
 import pytest
+
+# Whoever runs the tests in the background of a script ignores Ctrl-C, and so would every program that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -152,10 +152,10 @@ class WebServer:
     async def stop(self, limit_s: float) -> None:
         """Take no more requests, give the running ones that many seconds, then close everything."""
         self._acceptor.refuse()
+        await self._feed.hub.stop()  # first: from pre_shutdown on nothing is read, not even a browser's goodbye
         connections = self._runner.server
         if connections is not None:
             connections.pre_shutdown()
-        await self._feed.hub.stop()
         await self._acceptor.close()
         if self._watching is not None:
             self._watching.cancel()

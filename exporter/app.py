@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mappi
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -36,7 +35,7 @@ from exporter.platforms.base import Platform, Service
 from exporter.platforms.dota2.bot import Dota2Bot
 from exporter.platforms.dota2.options import DOTA2
 from exporter.platforms.dota2.settings import lobby_settings
-from exporter.process import ProcessState
+from exporter.process import VERSION, ProcessState
 from exporter.reload import Fleet, Reloader
 from exporter.runner import RetryPolicy
 from exporter.simulators import dota2 as dota2_simulator
@@ -60,7 +59,6 @@ from exporter.web.keys import read_rules
 from exporter.web.server import WebServer
 from exporter.web.settings import WebSettings
 
-VERSION: Final = version("bot-exporter")
 _BOTS_STOP_S: Final = 5.0
 _WEB_STOP_S: Final = 2.0
 _ORDERS_STOP_S: Final = 1.0

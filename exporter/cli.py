@@ -10,17 +10,14 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import structlog
 
-from exporter import migrate
-from exporter.app import VERSION, Application, application, load_fleet
 from exporter.errors import ConfigError, Problem, StartError
 from exporter.logs import Redactor, configure
 from exporter.notify import ServiceManager
-from exporter.process import settle
-from exporter.reload import Fleet
+from exporter.process import VERSION, settle
 from exporter.secrets import SecretError
 from exporter.sections import open_storage_url
 from exporter.timing import SystemClock, format_duration, parse_duration
@@ -28,6 +25,10 @@ from exporter.web.acceptor import shown
 from exporter.web.healthcheck import healthcheck
 from exporter.web.settings import DEFAULT_LISTEN, WebSettings, parse_listen_address
 from exporter.web_config import load_web_config
+
+if TYPE_CHECKING:
+    from exporter.app import Application
+    from exporter.reload import Fleet
 
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _STOP_S: Final = 15.0  # what the service manager allows for the end itself: more than all limits of stopping together
@@ -57,11 +58,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         if arguments[:1] == ["migrate"]:
+            from exporter import migrate  # noqa: PLC0415  (as below)
+
             return migrate.main(arguments[1:])
         flags = parse_flags(arguments)
         if flags.healthcheck:
             web_config = load_web_config(flags.web_config) if flags.web_config is not None else None
             return healthcheck(flags.web, web_config.tls if web_config is not None else None)
+        # What runs the fleet is a hundred modules: whoever asks for the version, or for health every 30 s, needs none.
+        from exporter.app import load_fleet  # noqa: PLC0415
+
         redactor = configure(flags.log_level, flags.log_format)
         fleet = load_fleet(flags.config_file, web_config=flags.web_config)
         if flags.check:
@@ -147,7 +153,7 @@ def _duration(flag: str, text: str) -> float:
         raise ConfigError([Problem("command line", 0, flag, str(error))]) from None
 
 
-def _run(flags: Flags, fleet: Fleet, redactor: Redactor) -> int:
+def _run(flags: Flags, fleet: "Fleet", redactor: Redactor) -> int:
     manager = ServiceManager.of_environment(os.environ)
     # A watchdog ends a process that hangs by SIGABRT: the traceback says where. It has names of files, and no values.
     faulthandler.enable()
@@ -163,8 +169,10 @@ def _run(flags: Flags, fleet: Fleet, redactor: Redactor) -> int:
     return 0
 
 
-async def _serve(flags: Flags, fleet: Fleet, redactor: Redactor, manager: ServiceManager) -> None:
+async def _serve(flags: Flags, fleet: "Fleet", redactor: Redactor, manager: ServiceManager) -> None:
     """Run until SIGTERM or Ctrl-C, then drain if asked to; a second signal ends the draining, another the process."""
+    from exporter.app import application  # noqa: PLC0415  (see main)
+
     loop, asked = asyncio.get_running_loop(), asyncio.Semaphore(0)
     for number in _STOP_SIGNALS:
         loop.add_signal_handler(number, asked.release)
@@ -215,7 +223,7 @@ async def _first_of(*awaited: Coroutine[object, object, object]) -> None:
         await asyncio.wait(tasks)
 
 
-def where_to_look(app: Application, settings: WebSettings) -> str:
+def where_to_look(app: "Application", settings: WebSettings) -> str:
     """Return what a person should read first: the addresses."""
     lines = [
         f"bot-exporter {VERSION} runs {_count(len(app.store.bots), 'bot')}.",

@@ -2,6 +2,10 @@
 
 import gc
 from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Final
+
+VERSION: Final = version("bot-exporter")
 
 
 @dataclass(slots=True)

@@ -1,11 +1,12 @@
 """What can be wrong with a database, in an operator's words: which kind of trouble, and what to do about it."""
 
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Final
 
-import psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -74,7 +75,7 @@ def explained(database: str) -> Iterator[None]:
         if kind is None:
             raise
         raise trouble(database, kind, error.orig) from error
-    except (sqlite3.Error, psycopg.Error) as error:  # while a connection is made, before SQLAlchemy has a hand in it
+    except _driver_errors() as error:  # while a connection is made, before SQLAlchemy has a hand in it
         raise trouble(database, _kind(error, lost=False) or TroubleKind.OTHER, error) from error
     except PoolTimeout as error:
         raise trouble(database, TroubleKind.AWAY, "all connections are busy") from error
@@ -94,7 +95,8 @@ def _kind(error: object, *, lost: bool) -> TroubleKind | None:
         code = getattr(error, "sqlite_errorcode", None)
         known = _SQLITE.get(code & 0xFF) if isinstance(code, int) else None
         return known or (TroubleKind.OTHER if isinstance(error, sqlite3.OperationalError) else None)
-    if isinstance(error, psycopg.Error):
+    psycopg = _psycopg()
+    if psycopg is not None and isinstance(error, psycopg.Error):
         if error.sqlstate is not None:
             for prefix, kind in _POSTGRESQL:
                 if error.sqlstate.startswith(prefix):
@@ -102,3 +104,13 @@ def _kind(error: object, *, lost: bool) -> TroubleKind | None:
         if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
             return TroubleKind.OTHER if error.sqlstate else TroubleKind.AWAY
     return None
+
+
+def _psycopg() -> ModuleType | None:
+    """Return the driver if PostgreSQL is used: nobody else waits for its import."""
+    return sys.modules.get("psycopg")
+
+
+def _driver_errors() -> tuple[type[Exception], ...]:
+    psycopg = _psycopg()
+    return (sqlite3.Error,) if psycopg is None else (sqlite3.Error, psycopg.Error)

@@ -152,8 +152,12 @@ class WebServer:
     async def stop(self, limit_s: float) -> None:
         """Take no more requests, give the running ones that many seconds, then close everything."""
         self._acceptor.refuse()
-        await self._feed.hub.stop()  # first: from pre_shutdown on nothing is read, not even a browser's goodbye
         connections = self._runner.server
+        if connections is not None:
+            for each in connections.connections:
+                if each not in self._feed.open:  # of a closed one nothing is read, not even a browser's goodbye
+                    each.close()
+        await self._feed.stop()
         if connections is not None:
             connections.pre_shutdown()
         await self._acceptor.close()

@@ -58,7 +58,7 @@ async def test_the_command_runs_outside_the_checkout(installed: Installed, tmp_p
             ("/metrics", 'bot_info{bot="lobby-1"'),
             ("/status", '"name":"alttpr"'),
             ("/", "static/page.js"),
-            ("/static/page.js", "status"),
+            ("/static/page.js", "feed"),
             ("/-/ready", "Ready"),
         ):
             async with session.get(path) as response:

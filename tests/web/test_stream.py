@@ -10,6 +10,7 @@ from exporter.model import events as ev
 from exporter.model.states import RaceState
 from exporter.web.keys import AccessRules
 from exporter.web.settings import Limits, WebSettings
+from exporter.web.stream import feed
 from exporter.web.stream.hub import HEARTBEAT_S, LOOK_S, TICK_S
 from tests.eventually import eventually
 from tests.web.fleet import KEYS, LOBBY_ID, NOW, Fleet, race_view
@@ -255,6 +256,25 @@ async def test_a_stop_does_not_wait_for_who_says_no_goodbye() -> None:
         async with asyncio.timeout(LIMIT_S):
             await fleet.server.stop(0.1)
         assert (await reader.read()).endswith(b"the server stops")
+        writer.close()
+
+
+async def test_a_stop_hears_the_goodbye_of_a_client_that_leaves_the_closing_to_us(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(feed, "_GOODBYE_S", 1000.0)  # so long it would last, were the goodbye not heard
+    async with Fleet() as fleet:
+        reader, writer = await asyncio.open_connection(*fleet.server.addresses[0])
+        writer.write(b"GET /status/stream HTTP/1.1\r\nHost: localhost\r\n")
+        writer.write("".join(f"{name}: {value}\r\n" for name, value in HANDSHAKE.items()).encode() + b"\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        await eventually(lambda: fleet.streams.clients["websocket"] == 1)
+        async with asyncio.timeout(LIMIT_S):
+            stopping = asyncio.create_task(fleet.server.stop(LIMIT_S))
+            await reader.readuntil(b"the server stops")
+            writer.write(b"\x88\x82" + bytes(4) + (1001).to_bytes(2, "big"))
+            assert await reader.read() == b""
+            await stopping
         writer.close()
 
 

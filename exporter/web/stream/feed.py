@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from aiohttp import hdrs, web
@@ -79,6 +80,10 @@ class StreamFeed:
         self._clients = clients
         self._tickets = tickets
         self._most = most
+        self.open: set[web.RequestHandler] = set()
+        """The connections that carry a stream now."""
+        self._none_open = asyncio.Event()
+        self._none_open.set()
         self.hub = Hub(store, process, Objects(store, process, figures), boot=boot, clock=clock, stats=stats)
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
@@ -92,9 +97,22 @@ class StreamFeed:
             raise HttpProblem(503, detail, {"Retry-After": str(_RETRY_S)})
         if request.method == hdrs.METH_HEAD:
             return web.Response(content_type=EVENT_STREAM)
-        if websocket:
-            return await self._websocket(request, wanted, position)
-        return await self._events(request, wanted, position)
+        self.open.add(request.protocol)
+        self._none_open.clear()
+        try:
+            begin = self._websocket if websocket else self._events
+            return await begin(request, wanted, position)
+        finally:
+            self.open.discard(request.protocol)
+            if not self.open:
+                self._none_open.set()
+
+    async def stop(self) -> None:
+        """End all streams, and leave the clients a moment to say goodbye, for which their connections must be read."""
+        await self.hub.stop()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_GOODBYE_S):
+                await self._none_open.wait()
 
     async def ticket(self, request: web.Request) -> web.Response:
         """Make a ticket, good for 30 seconds and one stream: `/status/stream?ticket=...`."""

@@ -15,6 +15,7 @@ async def test_the_steam_fleet_is_measured(tmp_path: Path) -> None:
         "-m",
         "benchmarks.steam_fleet",
         "--smoke",
+        "--kind=password",  # of the two the one that does more
         f"--json={figures_file}",
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
@@ -25,20 +26,19 @@ async def test_the_steam_fleet_is_measured(tmp_path: Path) -> None:
     assert process.returncode == 0, err.decode() + out.decode()
     report = json.loads(figures_file.read_text())
     assert report["options"]["bots"] == 20
-    for kind in ("token", "password"):
-        figures = report["figures"][kind]
-        for key in (
-            "logon_cpu_s",
-            "logon_s",
-            "welcome_cpu_s",
-            "welcome_s",
-            "idle_cpu_s",
-            "bot_kb",
-            "stall_logon_max",
-            "stall_idle_max",
-        ):
-            assert figures[key]["bot-exporter"]["middle"] > 0, key
-            assert figures[key]["title"] in out.decode()
-        for key in ("online_right", "attempts", "sessions_right"):
-            assert figures[key]["bot-exporter"] == {"low": 20, "middle": 20, "high": 20}
-        assert figures["again"]["bot-exporter"]["high"] == 0
+    figures = report["figures"]["password"]
+    for key in (
+        "logon_cpu_s",
+        "logon_s",
+        "welcome_cpu_s",
+        "welcome_s",
+        "idle_cpu_s",
+        "bot_kb",
+        "stall_logon_max",
+        "stall_idle_max",
+    ):
+        assert figures[key]["bot-exporter"]["middle"] > 0, key
+        assert figures[key]["title"] in out.decode()
+    for key in ("online_right", "attempts", "sessions_right"):
+        assert figures[key]["bot-exporter"] == {"low": 20, "middle": 20, "high": 20}
+    assert figures["again"]["bot-exporter"]["high"] == 0

@@ -13,7 +13,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_args, get_type_hints
 
-import click
 import pytest
 from pydantic import BaseModel
 
@@ -21,7 +20,6 @@ import exporter.config
 from exporter import cli
 from exporter.app import load_fleet
 from exporter.config import BotEntry, Config, load
-from exporter.ctl import main as botctl
 from exporter.errors import AuthReason, ConfigError, DisconnectReason, FailureReason
 from exporter.metrics.catalogue import FAMILIES
 from exporter.model.states import BotStatus, CreateFailure
@@ -148,32 +146,6 @@ def test_the_readme_has_every_flag_and_no_other(capsys: pytest.CaptureFixture[st
     table = {flag for row in rows(text) for flag in re.findall(r"^`(--[^`]+)`$", row[0])}
     assert table == real
     assert set(re.findall(r"--[a-z][a-z.-]*[a-z]", text)) == real
-
-
-def test_commands_of_botctl_that_are_named_exist() -> None:
-    known = dict(commands_of("botctl", botctl.botctl))
-    for path in DOCUMENTS:
-        if path.name == "botctl_commands.md":
-            continue
-        text = path.read_text(encoding="utf-8")
-        lines = [*re.findall(r"`([^`\n]+)`", prose(text)), *"\n".join(blocks(text, "sh")).splitlines()]
-        for line in lines:
-            for named in re.findall(r"(?:^|[\s(|])(botctl(?: [a-z-]+){1,2})([^|)\n]*)", line):
-                first, rest = " ".join(named[0].split()[:2]), "".join(named)
-                command = next((known[each] for each in (named[0], first) if each in known), None)
-                if first.startswith("botctl -"):
-                    continue
-                assert command is not None, (path.name, line)
-                options = {option for each in command.params for option in each.opts} | {"--help"}
-                assert set(re.findall(r"(?<= )--[a-z.-]+", rest)) <= options, (path.name, line)
-
-
-def commands_of(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
-    context = click.Context(command)
-    for each in command.list_commands(context) if isinstance(command, click.Group) else ():
-        inner = command.get_command(context, each)  # type: ignore[attr-defined]
-        yield f"{name} {each}", inner
-        yield from commands_of(f"{name} {each}", inner)
 
 
 @of(DOCUMENTS)

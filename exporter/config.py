@@ -17,14 +17,26 @@ from typing import Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from exporter.described import Section, setting
 from exporter.errors import ConfigError, Problem
 from exporter.secrets import Secret, SecretError, SecretSource, read_secret_file
-from exporter.sections import Name, Racetime, Section, Simulators, Steam, Storage, Web
+from exporter.sections import Name, Racetime, Simulators, Steam, Storage, Web
 from exporter.sources import Sources
 from exporter.web_config import WebConfig, load_web_config
 from exporter.yaml_lines import Document, Place, explain, kind_of, place_text, quote_hint, read_document, unknown_key
 
-_KEYS: Final = ("web", "storage", "steam", "racetime", "simulators", "bots", "bots_files")
+# The keys at the top and what they are for, for the reference.
+KEYS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "web": "who may read over HTTP, and give orders",
+        "storage": "where the history, orders and what is remembered of bots are kept",
+        "steam": "how the bots of Steam's games reach it",
+        "racetime": "how the racetime.gg bots reach the site",
+        "simulators": "stand-ins for the services, inside the process",
+        "bots": "a list of the bots to run; it may be empty",
+        "bots_files": "a list of paths or patterns of files with more bots",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +88,21 @@ def secret_option(entry: BotEntry, key: str, base_dir: Path) -> SecretSource:
     return SecretSource(None, Secret(value))
 
 
-class _BotHead(BaseModel):
+class BotHead(BaseModel):
     """What every bot has, whatever its platform."""
 
     model_config = ConfigDict(extra="ignore", strict=True, hide_input_in_errors=True)
 
-    name: Name
-    platform: Name
-    active: bool = True
+    name: Name = setting(
+        ...,
+        "yours to choose, unique; the `bot` label of every metric",
+        values="a [name](#forms)",
+        example="alttpr",
+    )
+    platform: Name = setting(..., "which service it is a bot of; the keys below depend on it", example="racetime")
+    active: bool = setting(
+        True, "`false`: the bot is shown and not started, with the status `disconnected`", example=True
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +178,7 @@ class _Loading:
             message = f"must be a mapping with keys such as bots, not {kind_of(root)}"
             raise ConfigError([*self._main.problems, self._main.problem((), message)])
         self._problems += self._main.problems
-        self._add(self._main, (((key,), unknown_key(key, _KEYS)) for key in root if key not in _KEYS))
+        self._add(self._main, (((key,), unknown_key(key, KEYS)) for key in root if key not in KEYS))
         simulators = self._section(Simulators, "simulators")
         if simulators is not None:
             stood_in_for = {"racetime": simulators.racetime.enabled, "steam": simulators.steam.enabled}
@@ -234,15 +253,15 @@ class _Loading:
     def _entry(self, document: Document, place: Place, raw: object) -> BotEntry | None:
         """Return the bot as far as it can be read, so that its platform finds its own mistakes in it as well."""
         try:
-            head = _BotHead.model_validate(raw)
+            head = BotHead.model_validate(raw)
         except ValidationError as error:
-            self._add(document, (((*place, *inner), message) for inner, message in explain(error, _BotHead)))
+            self._add(document, (((*place, *inner), message) for inner, message in explain(error, BotHead)))
             if not isinstance(raw, dict):
                 return None
             name, platform = raw.get("name"), raw.get("platform")
-            head = _BotHead.model_construct(name=str(name), platform=platform if isinstance(platform, str) else "")
+            head = BotHead.model_construct(name=str(name), platform=platform if isinstance(platform, str) else "")
         assert isinstance(raw, dict)  # noqa: S101  (a head is read from nothing else)
-        options = {key: value for key, value in raw.items() if key not in _BotHead.model_fields}
+        options = {key: value for key, value in raw.items() if key not in BotHead.model_fields}
         entry = BotEntry(
             head.name,
             head.platform,

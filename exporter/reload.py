@@ -13,12 +13,12 @@ from typing import Final, NoReturn
 import structlog
 
 from exporter.config import Config
+from exporter.described import Section
 from exporter.errors import ConfigError, ExporterError, Problem, StartError
 from exporter.notify import ServiceManager
 from exporter.process import ProcessState
 from exporter.reconcile import Plan, plan, reconcile
 from exporter.secrets import SecretError
-from exporter.sections import Section
 from exporter.sources import Sources
 from exporter.store import StatusStore
 from exporter.supervisor import BotSpec, Supervisor

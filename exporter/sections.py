@@ -1,6 +1,7 @@
 """The sections of the configuration: which keys there are, what they may say, and what they are without being given.
 
-A message of a check names what to do and never holds a value: any value may be a secret.
+What each is for stands beside it: `make docs` makes the tables of docs/configuration.md of it. A message of a check
+names what to do and never holds a value: any value may be a secret.
 """
 
 import math
@@ -10,8 +11,9 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, ValidationInfo
 
+from exporter.described import Section, setting
 from exporter.secrets import Secret, read_secret_file
 from exporter.timing import parse_duration
 from exporter.yaml_lines import kind_of, quote_hint
@@ -203,36 +205,61 @@ def _distinct(keys: tuple["WebKey", ...]) -> tuple["WebKey", ...]:
 Name = Annotated[str, AfterValidator(_valid_name)]
 
 
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
-
-
 class WebKey(Section):
     """A named API key; the key itself is in `key_file`, read again on reload."""
 
-    name: Name
-    role: Literal["read", "admin"]
-    key_file: Annotated[Path, BeforeValidator(_key_file)]
+    name: Name = setting(..., "who uses it; names must differ", values="a [name](#forms)", example="grafana")
+    role: Literal["read", "admin"] = setting(
+        ..., "admin includes read. Orders and a reload need `admin`", example="read"
+    )
+    key_file: Annotated[Path, BeforeValidator(_key_file)] = setting(
+        ...,
+        "the file with the key, read at the start and at each reload; it must exist",
+        values="the path of a [secret file](#secret-files)",
+        example="secrets/grafana.key",
+    )
 
 
 class Web(Section):
     """Who may read and give orders over HTTP. Headers of `trusted_proxies` say whom they speak for."""
 
-    keys: Annotated[tuple[WebKey, ...], AfterValidator(_distinct)] = Field((), strict=False)  # YAML has lists
-    open_reads: bool = False
-    metrics_key: bool = False
-    trusted_proxies: tuple[Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)], ...] = Field(
-        (), strict=False
+    keys: Annotated[tuple[WebKey, ...], AfterValidator(_distinct)] = setting(
+        (),
+        "without any, an admin key is made at the first start, in `admin.key` in the data directory; with any, that "
+        "one is not used",
+        values="a list of keys",
+        absent="one is made",
+        example=[
+            {"name": "grafana", "role": "read", "key_file": "secrets/grafana.key"},
+            {"name": "operator", "role": "admin", "key_file": "secrets/operator.key"},
+        ],
+        strict=False,
+    )
+    open_reads: bool = setting(False, "`true`: reading needs no key from other machines either", example=False)
+    metrics_key: bool = setting(False, "`true`: `/metrics` needs a key, also on loopback", example=False)
+    trusted_proxies: tuple[Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)], ...] = setting(
+        (),
+        "your proxies. When one of them says in `X-Forwarded-For` for whom it asks, that is the client: for the limit "
+        "of failures, and for whether it is on this machine. Proxies have no limit of connections of their own",
+        values="a list of addresses and networks",
+        absent="none",
+        example=["127.0.0.1", "fd00::/8"],
+        strict=False,
     )
 
 
 class Retention(Section):
     """How long history is kept: by age, and by number."""
 
-    age_s: Annotated[float, BeforeValidator(_duration), AfterValidator(_for_a_while)] = Field(
-        7_776_000.0, validation_alias="age"
+    age_s: Annotated[float, BeforeValidator(_duration), AfterValidator(_for_a_while)] = setting(
+        7_776_000.0, "what is older is deleted", values="a duration, `1h` or more", example="90d", name="age"
     )
-    rows: Annotated[int, AfterValidator(_enough)] = 1_000_000
+    rows: Annotated[int, AfterValidator(_enough)] = setting(
+        1_000_000,
+        "what is more is deleted, the oldest first",
+        values="a number, 1000 or more",
+        example=1_000_000,
+    )
 
 
 class Storage(Section):
@@ -240,7 +267,14 @@ class Storage(Section):
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
-    url: Annotated[Secret | None, BeforeValidator(_storage_url)] = None
+    url: Annotated[Secret | None, BeforeValidator(_storage_url)] = setting(
+        None,
+        "the database; a password in it is never shown. `--storage.url` wins over it",
+        values="`sqlite:///FILE`, or `postgresql://USER:PASSWORD@HOST/DATABASE`",
+        absent="`history.sqlite3` in the data directory",
+        example="sqlite:///data/history.sqlite3",
+        secret=True,
+    )
     retention: Retention = Retention.model_validate({})
 
 
@@ -248,38 +282,96 @@ class Racetime(Section):
     """How the racetime.gg bots reach the site."""
 
     # The order matters: an address is judged by allow_insecure, an interval by the address.
-    allow_insecure: bool = False
-    url: Annotated[str, AfterValidator(_service_url)] = "https://racetime.gg"
-    poll_interval_s: Annotated[float, BeforeValidator(_duration), AfterValidator(_polite)] = Field(
-        30.0, validation_alias="poll_interval"
+    allow_insecure: bool = setting(
+        False,
+        "`true`: `url` may be `http://` on another machine. Secrets then travel in the clear",
+        example=False,
     )
-    user_agent: Annotated[str, AfterValidator(_printable)] = "bot-exporter"
+    url: Annotated[str, AfterValidator(_service_url)] = setting(
+        "https://racetime.gg",
+        "where the site is. `http://` only on loopback or with `allow_insecure`. Not allowed beside an "
+        "enabled simulator",
+        values="scheme, host and port, nothing behind them",
+        example="https://racetime.gg",
+    )
+    poll_interval_s: Annotated[float, BeforeValidator(_duration), AfterValidator(_polite)] = setting(
+        30.0,
+        "time between two polls of a bot's category, give or take a tenth. A bot is `connected` for three intervals "
+        "after a good poll. The list of all races, which bots share, is read as often",
+        values="a duration, `1s` or more; on loopback any",
+        example="30s",
+        name="poll_interval",
+    )
+    user_agent: Annotated[str, AfterValidator(_printable)] = setting(
+        "bot-exporter",
+        "who you are, for the site's owners. Please put an address in it",
+        values="printable ASCII",
+        example="my-bots (admin@example.org)",
+    )
 
 
 class Steam(Section):
     """How the bots of Steam's games reach it. `cm_list` takes the place of Steam's directory."""
 
     # The order matters: the addresses are judged by allow_insecure.
-    allow_insecure: bool = False
-    logon_interval_s: Annotated[float, BeforeValidator(_duration), AfterValidator(_not_endless)] = Field(
-        10.0, validation_alias="logon_interval"
+    allow_insecure: bool = setting(
+        False,
+        "`true`: addresses of other machines may be `http://` and `ws://`. Tokens then travel in the clear",
+        example=False,
     )
-    cm_list: tuple[Annotated[str, BeforeValidator(_cm_url)], ...] = Field((), strict=False)  # YAML has lists
-    directory_url: Annotated[str, AfterValidator(_directory_url)] = "https://api.steampowered.com"
+    logon_interval_s: Annotated[float, BeforeValidator(_duration), AfterValidator(_not_endless)] = setting(
+        10.0,
+        "time from the start of one logon to the start of the next, over all bots of the process; `0s` is no limit. "
+        "Steam limits logons by address: keep it at `10s` or more there",
+        values="a duration",
+        example="10s",
+        name="logon_interval",
+    )
+    cm_list: tuple[Annotated[str, BeforeValidator(_cm_url)], ...] = setting(
+        (),
+        "connection managers to use instead of those that Steam's directory names. `ws://` only on loopback or with "
+        "`allow_insecure`. Not allowed beside an enabled simulator",
+        values="a list, each `host:port` or an address with `wss://` or `ws://`",
+        absent="none",
+        example=["cm.example.org:443"],
+        strict=False,
+    )
+    directory_url: Annotated[str, AfterValidator(_directory_url)] = setting(
+        "https://api.steampowered.com",
+        "where the list of connection managers comes from. Not asked when `cm_list` is given. `http://` only on "
+        "loopback or with `allow_insecure`. Not allowed beside an enabled simulator",
+        values="scheme, host and port",
+        example="https://api.steampowered.com",
+    )
 
 
 class RacetimeSimulation(Section):
     """The built-in racetime.gg."""
 
-    enabled: bool = False
-    scenario: Annotated[Name, _played_by("racetime")] = "demo"
+    enabled: bool = setting(
+        False, "`true`: the racetime.gg bots talk to the simulator instead of the site", example=False
+    )
+    scenario: Annotated[Name, _played_by("racetime")] = setting(
+        "demo",
+        "`demo`: rooms open, fill, race and finish by themselves. `quiet`: the same categories, users and bots, but "
+        "nothing happens. `trouble`: the demo on a site with outages, refused credentials and closed sockets, in a "
+        "loop of twenty minutes",
+        example="demo",
+    )
 
 
 class SteamSimulation(Section):
     """The built-in Steam."""
 
-    enabled: bool = False
-    scenario: Annotated[Name, _played_by("steam")] = "demo"
+    enabled: bool = setting(False, "`true`: the Dota 2 bots talk to the simulator instead of Steam", example=False)
+    scenario: Annotated[Name, _played_by("steam")] = setting(
+        "demo",
+        "`demo`: a Steam with the accounts `demo-bot-1` to `demo-bot-20` and a Dota 2 coordinator, where a league "
+        "orders lobbies from the active bots on these accounts, and players come and play; times are shortened. "
+        "`quiet`: the same accounts and coordinator, but nobody orders anything and nobody plays. `trouble`: as quiet, "
+        "with more accounts, which are kicked, banned, limited and more",
+        example="demo",
+    )
 
 
 class Simulators(Section):

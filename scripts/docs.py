@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import click
@@ -13,6 +14,7 @@ from exporter.metrics.catalogue import GROUPS, Family, Group, Label
 from exporter.model.states import PlatformTraits
 from exporter.platforms import PLATFORMS
 from scripts.api_reference import api_reference
+from scripts.config_reference import reference
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -190,6 +192,8 @@ DOCUMENTS: dict[str, Callable[[], str]] = {
     "docs/botctl_commands.md": botctl_reference,
     "docs/metrics.md": metrics_reference,
     "docs/api.md": api_reference,
+    "docs/configuration.md": partial(reference, "docs/configuration.md"),
+    "docs/web-config.md": partial(reference, "docs/web-config.md"),
 }
 
 

@@ -79,7 +79,7 @@ def message(session: Session, race_name: str, text: tuple[str, ...], pinned: boo
 @ordering
 @common
 def begin(session: Session, race_name: str, key: str | None) -> None:
-    """Begin a RACE, whoever is not ready."""
+    """Begin a RACE; whoever is not ready is left behind."""
     _act(session, race_name, "begin", {}, key)
 
 

@@ -17,6 +17,7 @@ from structlog.typing import FilteringBoundLogger
 from exporter.config import BotEntry, Config
 from exporter.model.events import Event
 from exporter.model.states import PlatformTraits
+from exporter.options import Option
 from exporter.stats import BotStats, LogonStats
 from exporter.timing import Clock
 
@@ -87,11 +88,13 @@ class BotOptions(Protocol):
 class Platform:
     """One row of the PLATFORMS table.
 
-    `parse(entry)` returns the checked options of one entry of `bots`, or raises ConfigError with all its problems.
+    `parse(entry)` returns the checked options of one entry of `bots`, or raises ConfigError with all its problems;
+    `options` are the keys that it reads.
     `open_service(config, clock, data_dir)` is entered once at start and left after the last bot has stopped; `data_dir`
     is where it may keep what it needs after a restart.
     """
 
     traits: PlatformTraits
+    options: tuple[Option, ...]
     parse: Callable[[BotEntry], BotOptions]
     open_service: Callable[[Config, Clock, Path], AbstractAsyncContextManager[Service]]

@@ -6,14 +6,17 @@ import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import click
 import pytest
 
 from exporter import cli, migrate
-from tests.contract.test_documents import DOCUMENTS, ROOT, blocks
+from exporter.ctl import main as botctl
+from tests.contract.test_documents import DOCUMENTS, ROOT, blocks, prose
 from tests.shell import Request, commands, curl_request, variables
 from tests.web.fleet import Fleet
 
 OURS = "http://127.0.0.1:9977"
+BOTCTL_REFERENCE = ROOT / "docs" / "botctl_commands.md"
 
 
 def scripts() -> Iterator[tuple[Path, str]]:
@@ -50,6 +53,8 @@ def requests() -> list[tuple[Path, Request]]:
 
 def test_there_is_something_to_check() -> None:
     assert len(of("bot-exporter")) >= 8
+    assert len(lines("botctl")) >= 20
+    assert len(mentions()) >= 4
     assert len(requests()) >= 40
     assert len({path for path, _ in requests()}) >= 10
 
@@ -67,6 +72,54 @@ def test_our_command_takes_these_flags(line: str) -> None:
             migrate.parse_flags(arguments[1:])
         else:
             cli.parse_flags(arguments)
+
+
+def mentions() -> list[str]:
+    """Return what the prose says of botctl, each once: it may leave out what a command is about."""
+    texts = [prose(path.read_text(encoding="utf-8")) for path in DOCUMENTS if path != BOTCTL_REFERENCE]
+    return sorted({each for text in texts for each in re.findall(r"`(botctl [^`\n]+)`", text)})
+
+
+def told_to_botctl(line: str) -> None:
+    """Parse a line as botctl would; raises UsageError."""
+    context: click.Context | None = None
+    command: click.Command = botctl.botctl
+    name, *arguments = shlex.split(line)
+    with contextlib.suppress(click.exceptions.Exit):  # --help and --version
+        while True:
+            context = command.make_context(name, arguments, parent=context)
+            if not isinstance(command, click.Group):
+                return
+            found, inner, arguments = command.resolve_command(context, [*context._protected_args, *context.args])
+            assert inner is not None
+            name, command = str(found), inner
+
+
+@pytest.mark.parametrize("line", lines("botctl"))
+def test_botctl_takes_these_lines(line: str) -> None:
+    told_to_botctl(line)
+
+
+@pytest.mark.parametrize("line", mentions())
+def test_what_is_said_of_botctl_is_true(line: str) -> None:
+    with contextlib.suppress(click.MissingParameter):
+        told_to_botctl(line.replace("COMMAND", "status"))  # any will do
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "botctl lobbi",
+        "botctl lobby lanch 1",
+        "botctl start",
+        "botctl start a --wayt",
+        "botctl races --limit=many",
+        "botctl",
+    ],
+)
+def test_a_wrong_line_is_seen(line: str) -> None:
+    with pytest.raises(click.UsageError):
+        told_to_botctl(line)
 
 
 @pytest.mark.parametrize("line", lines("make"))

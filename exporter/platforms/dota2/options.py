@@ -2,17 +2,15 @@
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
-from exporter.config import BotEntry, secret_option
-from exporter.errors import AuthReason, ConfigError, DisconnectReason, FailureReason, Problem
+from exporter.config import BotEntry
+from exporter.errors import AuthReason, DisconnectReason, FailureReason
 from exporter.model.states import CONNECTING, DISCONNECTED, PlatformTraits
+from exporter.options import SecretOption, TextOption, read_options
 from exporter.platforms.dota2 import coordinator
 from exporter.platforms.steam.account import AccountSecrets
 from exporter.platforms.steam.crypto import shared_secret_bytes
 from exporter.platforms.steam.session import ODDITIES
-from exporter.secrets import SecretSource
-from exporter.yaml_lines import kind_of, quote_hint, unknown_key
 
 STEAM_ONLINE = "steam_online"
 GC_CONNECTED = "gc_connected"
@@ -52,8 +50,29 @@ DOTA2 = PlatformTraits(
     protocol_errors=(*ODDITIES, *coordinator.ODDITIES),
 )
 
-_KEYS = ("username", "password", "password_file", "shared_secret", "shared_secret_file")
-_USERNAME = re.compile(r"[!-~]{2,64}")
+OPTIONS = (
+    TextOption(
+        "username",
+        "the account name that it logs on with, not the name that others see. One bot for each account; upper and "
+        "lower case are the same. It must not be the name of another bot",
+        "2 to 64 of printable ASCII without spaces",
+        "my-steam-account",
+        re.compile(r"[!-~]{2,64}"),
+        "is no account name: it has 2 to 64 characters without spaces (it is not the name that others see)",
+        "is missing: give the account name that the bot logs on to Steam with",
+    ),
+    SecretOption("password", "the password", "secrets/lobby-1.password"),
+    SecretOption(
+        "shared_secret",
+        "the shared secret",
+        "secrets/lobby-1.shared-secret",
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+        required=False,
+        more=" of the account's mobile authenticator: 20 bytes in base64, `shared_secret` in a maFile. With it the bot "
+        "makes its guard codes itself",
+        check=shared_secret_bytes,
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,45 +87,7 @@ class Dota2Options:
 
 
 def parse(entry: BotEntry) -> Dota2Options:
-    """Return the checked options of one entry; raises ConfigError with every problem found.
-
-    A relative file is looked for beside the file that names it.
-    """
-    problems = [entry.problem(key, unknown_key(key, _KEYS)) for key in entry.options if key not in _KEYS]
-    username = _username(entry, problems)
-    base_dir = Path(entry.file).parent
-    password = _secret(entry, "password", base_dir, problems)
-    shared_secret = None
-    if "shared_secret" in entry.options or "shared_secret_file" in entry.options:
-        shared_secret = _secret(entry, "shared_secret", base_dir, problems)
-        if shared_secret is not None:
-            try:
-                shared_secret_bytes(shared_secret.read().reveal())
-            except ValueError as error:
-                key = "shared_secret" if "shared_secret" in entry.options else "shared_secret_file"
-                problems.append(entry.problem(key, str(error)))
-    if problems or password is None:
-        raise ConfigError(problems)
-    return Dota2Options(AccountSecrets(username, password, shared_secret))
-
-
-def _secret(entry: BotEntry, key: str, base_dir: Path, problems: list[Problem]) -> SecretSource | None:
-    try:
-        return secret_option(entry, key, base_dir)
-    except ConfigError as error:
-        problems += error.problems
-        return None
-
-
-def _username(entry: BotEntry, problems: list[Problem]) -> str:
-    value = entry.options.get("username")
-    if isinstance(value, str) and _USERNAME.fullmatch(value):
-        return value
-    if "username" not in entry.options:
-        message = "is missing: give the account name that the bot logs on to Steam with"
-    elif isinstance(value, str):
-        message = "is no account name: it has 2 to 64 characters without spaces (it is not the name that others see)"
-    else:
-        message = f"must be a string, not {kind_of(value)}{quote_hint(value)}"
-    problems.append(entry.problem("username", message))
-    return ""
+    """Return the checked options of one entry; raises ConfigError with every problem found."""
+    given = read_options(entry, OPTIONS)
+    secrets = given.secret("password"), given.optional_secret("shared_secret")
+    return Dota2Options(AccountSecrets(given.text("username"), *secrets))

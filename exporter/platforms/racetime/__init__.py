@@ -6,7 +6,7 @@ always    bot: token, polls; following: which rooms; chat: what was read already
 """
 
 from exporter.platforms.base import Platform
-from exporter.platforms.racetime.options import RACETIME, parse
+from exporter.platforms.racetime.options import OPTIONS, RACETIME, parse
 from exporter.platforms.racetime.service import open_service
 
-PLATFORM = Platform(traits=RACETIME, parse=parse, open_service=open_service)
+PLATFORM = Platform(traits=RACETIME, options=OPTIONS, parse=parse, open_service=open_service)

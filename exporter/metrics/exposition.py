@@ -1,40 +1,44 @@
-"""The page at /metrics: a snapshot on the event loop, everything else in a thread."""
+"""The page at /metrics: what has changed is written, and all of it is put together in the form that was asked for."""
 
 import asyncio
-import gzip
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
 
-from prometheus_client import CollectorRegistry
-from prometheus_client import generate_latest as text_page
-from prometheus_client.openmetrics.exposition import generate_latest as openmetrics_page
+from prometheus_client import Metric
 
-from exporter.metrics.catalogue import FAMILIES, family_names
+from exporter.metrics import process as process_metrics
+from exporter.metrics.catalogue import FAMILIES, Family, family_names
+from exporter.metrics.columns import Column
 from exporter.metrics.counters import Counters
-from exporter.metrics.families import FleetCollector, process_registry
+from exporter.metrics.fleet import Fleet
+from exporter.metrics.lines import header
 from exporter.metrics.negotiation import Format, allows_gzip, choose_format
-from exporter.metrics.snapshot import Snapshot, Sources
+from exporter.metrics.own import Own
+from exporter.metrics.packing import Codec, Member, fastest
+from exporter.metrics.values import Sources
 from exporter.model.states import PlatformTraits
 from exporter.process import ProcessState
+from exporter.slices import Pace
 from exporter.stats import BotStats, HttpStats, LogonStats, LoopStats, OrderStats, StorageStats, StreamStats
 from exporter.store import StatusStore
 
-_ALL = frozenset(FAMILIES)
+_ALL: Final = frozenset(FAMILIES)
+_END: Final[Mapping[Format, bytes]] = {Format.TEXT: b"", Format.OPENMETRICS: b"# EOF\n"}
 
-_WRITERS: Mapping[Format, Callable[[CollectorRegistry], bytes]] = {
-    Format.TEXT: text_page,
-    Format.OPENMETRICS: openmetrics_page,
-}
-
-# A page is so repetitive that the fastest level makes it about ten times smaller already.
-_GZIP_LEVEL = 1
+# Fleets whose pages are smaller are compressed at once: blocks would double the size, and save nothing.
+SMALL_BYTES: Final = 100_000
+# Texts that are shorter are headers of families, for the most part: those are compressed once.
+_SHORT_BYTES: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class MetricsPage:
-    """An answer to a scrape; `content_encoding` is None for a plain body."""
+    """An answer to a scrape, in parts of any size; `content_encoding` is None for a plain body."""
 
-    body: bytes
+    parts: Sequence[bytes]
+    size: int
     content_type: str
     content_encoding: str | None
 
@@ -51,8 +55,9 @@ class _Flavour:
 class Exposition:
     """Makes the pages. `counters` must be a subscriber of `store`; `traits` are the platforms there are.
 
-    Scrapes of one flavour that wait at the same time share one rendering, and one that comes while a page is being
-    rendered waits for the next: no scrape gets a page whose snapshot is older than the scrape.
+    Scrapes of one flavour that wait at the same time share one page, and one that comes while a page is being made
+    waits for the next: no scrape gets a page that was begun before it came. Pages below `small_bytes` are compressed at
+    once, others in blocks.
     """
 
     def __init__(
@@ -70,24 +75,33 @@ class Exposition:
         storage: StorageStats | None = None,
         orders: OrderStats | None = None,
         streams: StreamStats | None = None,
+        codec: Codec | None = None,
+        small_bytes: int = SMALL_BYTES,
     ) -> None:
-        self._sources = Sources(
-            store,
-            counters,
-            bot_stats,
-            http,
-            loop,
-            process,
-            traits,
-            outage,
-            logons,
-            storage or StorageStats(),
-            orders or OrderStats(),
-            streams or StreamStats(),
+        self._fleet = fleet = Fleet(store, counters, bot_stats, process)
+        self._own = Own(
+            Sources(
+                counters=counters,
+                http=http,
+                loop=loop,
+                process=process,
+                traits=traits,
+                outage=outage,
+                logons=logons,
+                storage=storage or StorageStats(),
+                orders=orders or OrderStats(),
+                streams=streams or StreamStats(),
+                bots=fleet.platforms,
+                lobbies=fleet.lobbies,
+            )
         )
-        self._process_registry = process_registry()
+        self._process = process_metrics.ProcessMetrics()
+        self._codec = codec or fastest()
+        self._small_bytes = small_bytes
+        self._headers = {form: {each.name: _header(each, form) for each in FAMILIES.values()} for form in Format}
+        self._pack_short = lru_cache(maxsize=512)(self._codec.pack)
         self._waiting: dict[_Flavour, asyncio.Task[MetricsPage]] = {}
-        self._rendering: dict[_Flavour, asyncio.Task[MetricsPage]] = {}
+        self._lock = asyncio.Lock()
 
     async def page(self, *, accept: str | None, accept_encoding: str | None, names: Sequence[str] = ()) -> MetricsPage:
         """Return the page in the form that the client's headers ask for.
@@ -98,27 +112,68 @@ class Exposition:
         flavour = _Flavour(choose_format(accept), allows_gzip(accept_encoding), wanted)
         task = self._waiting.get(flavour)
         if task is None:
-            task = asyncio.create_task(self._render(flavour), name="metrics page")
+            task = asyncio.create_task(self._made(flavour), name="metrics page")
             self._waiting[flavour] = task
         # A client that goes away must not take the page from the others.
         return await asyncio.shield(task)
 
-    async def _render(self, flavour: _Flavour) -> MetricsPage:
-        if (before := self._rendering.get(flavour)) is not None:
-            await asyncio.wait({before})
-        task = self._waiting.pop(flavour)
-        self._rendering[flavour] = task
-        try:
-            snapshot = self._sources.snapshot()
-            return await asyncio.to_thread(_page, snapshot, self._process_registry, flavour)
-        finally:
-            del self._rendering[flavour]
+    async def _made(self, flavour: _Flavour) -> MetricsPage:
+        async with self._lock:
+            del self._waiting[flavour]  # who comes from now on waits for the next page
+            known: list[Metric] = []
+            if not process_metrics.EXTERNAL.isdisjoint(flavour.wanted):
+                known = await asyncio.to_thread(self._process.collect)
+            pace = Pace()
+            await pace.work(self._fleet.refresh())
+            pieces = list(self._pieces(flavour, known))
+            if not flavour.gzip:
+                parts = await self._plain(pieces, pace)
+            elif sum(piece.size if isinstance(piece, Column) else len(piece) for piece in pieces) < self._small_bytes:
+                parts = [self._codec.member(b"".join(await self._plain(pieces, pace)))]
+            else:
+                parts = await self._packed(pieces, pace)
+        encoding = "gzip" if flavour.gzip else None
+        return MetricsPage(parts, sum(map(len, parts)), flavour.format.content_type, encoding)
+
+    def _pieces(self, flavour: _Flavour, known: list[Metric]) -> Iterator[bytes | Column]:
+        """Yield the page in the catalogue's order, texts and columns; a family without samples is left out."""
+        headers = self._headers[flavour.format]
+        for name in FAMILIES:
+            if name not in flavour.wanted or name in process_metrics.EXTERNAL:
+                continue
+            column = self._fleet.columns.get(name)
+            if column is None:
+                text = self._own.text(name)
+                if text:
+                    yield headers[name] + text
+            elif column.size:
+                yield headers[name]
+                yield column
+        yield from process_metrics.text(known, flavour.wanted, flavour.format)
+        yield _END[flavour.format]
+
+    async def _plain(self, pieces: Sequence[bytes | Column], pace: Pace) -> list[bytes]:
+        parts: list[bytes] = []
+        for piece in pieces:
+            if isinstance(piece, Column):
+                await pace.work(piece.join())
+                parts += piece.joined()
+            else:
+                parts.append(piece)
+        return parts
+
+    async def _packed(self, pieces: Sequence[bytes | Column], pace: Pace) -> list[bytes]:
+        member = Member(self._codec)
+        for piece in pieces:
+            if isinstance(piece, Column):
+                await pace.work(piece.pack(self._codec))
+                piece.append_to(member)
+            else:
+                member.add(self._pack_short(piece) if len(piece) < _SHORT_BYTES else self._codec.pack(piece))
+                await pace.rest()
+        return member.close()
 
 
-def _page(snapshot: Snapshot, process: CollectorRegistry, flavour: _Flavour) -> MetricsPage:
-    registry = CollectorRegistry()
-    registry.register(FleetCollector(snapshot, process, flavour.wanted))
-    body = _WRITERS[flavour.format](registry)
-    if not flavour.gzip:
-        return MetricsPage(body, flavour.format.content_type, None)
-    return MetricsPage(gzip.compress(body, _GZIP_LEVEL, mtime=0), flavour.format.content_type, "gzip")
+def _header(family: Family, form: Format) -> bytes:
+    name = family.name if form is Format.TEXT else family.openmetrics_name
+    return header(name, family.help, str(family.kind), form)

@@ -1,229 +1,75 @@
-"""The numbers behind each family: pure functions from what is known to rows of label values and a number.
-
-`BOT_VALUES` make the rows of one bot, without its own labels `bot` and `platform`, and depend on nothing but that
-bot; `FLEET_VALUES` and `HISTOGRAMS` make all rows of a family. No row means that the figure is not known.
-"""
+"""The numbers behind the families that are about this process, or about the fleet as a whole."""
 
 import platform
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from exporter.errors import TroubleKind
-from exporter.metrics.catalogue import FAMILIES, LOBBY_TEAMS
-from exporter.metrics.counters import Tally
-from exporter.metrics.snapshot import HistogramCounts, MessageCounts, Snapshot
+from exporter.metrics.catalogue import FAMILIES, LASTING_LOBBY_STATES
+from exporter.metrics.counters import Counters
+from exporter.metrics.lines import Labels, Row
 from exporter.model.orders import OrderAction, OrderOutcome
-from exporter.model.states import (
-    LOBBY_OUTCOMES,
-    BotStatus,
-    CreateFailure,
-    EntrantStatus,
-    LobbyState,
-    PlatformTraits,
-    RaceState,
-)
-from exporter.model.status import BotRecord, LobbyRecord, RaceRecord
-from exporter.stats import StreamStats
+from exporter.model.states import LobbyState, PlatformTraits
+from exporter.process import ProcessState
+from exporter.stats import Histogram, HttpStats, LogonStats, LoopStats, OrderStats, StorageStats, StreamStats
 
-_RACES = FAMILIES["bot_races"]
 _LOBBIES = FAMILIES["bot_lobbies"]
 
-Labels = tuple[str, ...]
-Row = tuple[Labels, float]
+Labelled = tuple[Labels, Histogram]
 
 
 @dataclass(frozen=True, slots=True)
-class BotFigures:
-    """All that the rows of one bot are made of."""
+class Sources:
+    """Where the figures live while they change. `outage` takes a platform's name; `bots` and `lobbies` are counts."""
 
-    record: BotRecord
-    tally: Tally
-    messages: MessageCounts
-    rooms: int
-    rooms_connected: int
-    draining: bool
-    lobby: LobbyRecord | None = None
+    counters: Counters
+    http: HttpStats
+    loop: LoopStats
+    process: ProcessState
+    traits: Sequence[PlatformTraits]
+    outage: Callable[[str], bool]
+    logons: Callable[[], LogonStats | None]
+    storage: StorageStats
+    orders: OrderStats
+    streams: StreamStats
+    bots: Mapping[str, int]
+    lobbies: Mapping[LobbyState, int]
 
-
-BotValues = Callable[[BotFigures], Iterable[Row]]
-
-
-def _number(figure: Callable[[BotFigures], float | None]) -> BotValues:
-    """One row without labels, or none while the figure is not known."""
-
-    def rows(bot: BotFigures) -> Iterable[Row]:
-        value = figure(bot)
-        return () if value is None else (((), value),)
-
-    return rows
+    @property
+    def hosts(self) -> list[str]:
+        """The platforms that have bots which could have lobbies."""
+        return sorted(name for name in _LOBBIES.platforms if self.bots.get(name))
 
 
-def _one_of(words: Callable[[PlatformTraits], Iterable[str]], present: Callable[[BotRecord], str | None]) -> BotValues:
-    """A row for each word, 1 for the present one, which has a row even if the platform did not declare it."""
-
-    def rows(bot: BotFigures) -> Iterable[Row]:
-        now = present(bot.record)
-        declared = dict.fromkeys(str(word) for word in words(bot.record.traits))
-        if now is not None:
-            declared.setdefault(now)
-        return [((word,), float(word == now)) for word in declared]
-
-    return rows
+def _lobbies(now: Sources) -> Iterable[Row]:
+    return [((host, str(state)), now.lobbies.get(state, 0)) for host in now.hosts for state in LobbyState]
 
 
-def _count(family: str) -> BotValues:
-    return _number(lambda bot: bot.tally.get((family, ""), 0))
-
-
-def _counts(family: str, words: Callable[[PlatformTraits], Iterable[str]]) -> BotValues:
-    """A row for each word from the start, and for every other that was counted."""
-
-    def rows(bot: BotFigures) -> Iterable[Row]:
-        counted = {word: count for (name, word), count in bot.tally.items() if name == family}
-        declared = dict.fromkeys((str(word) for word in words(bot.record.traits)), 0)
-        return [((word,), count) for word, count in (declared | counted).items()]
-
-    return rows
-
-
-def _category(record: BotRecord) -> str:
-    return record.subject if record.traits.subject == "category" else ""
-
-
-def _reason(record: BotRecord) -> str | None:
-    return None if record.status_reason is None else str(record.status_reason)
-
-
-def _lobby_info(lobby: LobbyRecord | None) -> Iterable[Row]:
-    if lobby is None or lobby.lobby_id is None:
-        return ()
-    return (((str(lobby.lobby_id), lobby.server_region_name, lobby.game_mode_name), 1),)
-
-
-def _lobby_players(lobby: LobbyRecord | None) -> Iterable[Row]:
-    teams = Counter(player.team for player in lobby.players) if lobby is not None else Counter[str]()
-    return [((team,), teams[team]) for team in LOBBY_TEAMS]
-
-
-BOT_VALUES: Mapping[str, BotValues] = {
-    "bot_info": lambda bot: (((_category(bot.record),), 1),),
-    "bot_state": _one_of(lambda traits: traits.states, lambda record: record.state),
-    "bot_status": _one_of(lambda _: (status.word for status in BotStatus), lambda record: record.status.word),
-    "bot_status_reason": _one_of(lambda traits: traits.status_reasons, _reason),
-    "bot_up": _number(lambda bot: bot.record.healthy),
-    "bot_active": _number(lambda bot: bot.record.is_active),
-    "bot_available": _number(lambda bot: bot.record.ready and not bot.draining),
-    "bot_maintenance": _number(lambda bot: bot.record.maintenance is not None),
-    "bot_guard_code_waiting": _number(lambda bot: bot.record.guard_code_waiting),
-    "bot_connected_since_timestamp_seconds": _number(lambda bot: bot.record.connected_since),
-    "bot_last_connected_timestamp_seconds": _number(lambda bot: bot.record.last_connected_at),
-    "bot_last_status_check_timestamp_seconds": _number(lambda bot: bot.record.last_status_check_at),
-    "bot_last_activity_timestamp_seconds": _number(lambda bot: bot.record.last_activity),
-    "bot_last_error_timestamp_seconds": _number(lambda bot: bot.record.last_error_time),
-    "bot_next_retry_timestamp_seconds": _number(lambda bot: bot.record.next_retry_at),
-    "bot_token_expiry_timestamp_seconds": _number(lambda bot: bot.record.token_expires_at),
-    "bot_connection_attempts_total": _count("bot_connection_attempts_total"),
-    "bot_reconnects_total": _number(lambda bot: bot.record.reconnects),
-    "bot_connection_failures_total": _counts("bot_connection_failures_total", lambda traits: traits.failure_reasons),
-    "bot_auth_failures_total": _counts("bot_auth_failures_total", lambda traits: traits.auth_reasons),
-    "bot_disconnects_total": _counts("bot_disconnects_total", lambda traits: traits.disconnect_reasons),
-    "bot_crashes_total": _count("bot_crashes_total"),
-    "bot_state_transitions_total": _counts("bot_state_transitions_total", lambda traits: traits.states),
-    "bot_messages_received_total": _number(lambda bot: bot.messages.received),
-    "bot_messages_sent_total": _number(lambda bot: bot.messages.sent),
-    "bot_unknown_messages_total": _number(lambda bot: bot.messages.unknown),
-    "bot_protocol_errors_total": lambda bot: [
-        ((kind,), count)
-        for kind, count in (dict.fromkeys(bot.record.traits.protocol_errors, 0) | dict(bot.messages.errors)).items()
-    ],
-    "bot_race_rooms": lambda bot: (
-        (("true",), bot.rooms_connected),
-        (("false",), bot.rooms - bot.rooms_connected),
-    ),
-    "bot_races_created_total": _count("bot_races_created_total"),
-    "bot_races_finished_total": _counts(
-        "bot_races_finished_total", lambda _: (state for state in RaceState if state.ended)
-    ),
-    "bot_lobby_info": lambda bot: _lobby_info(bot.lobby),
-    "bot_lobby_players": lambda bot: _lobby_players(bot.lobby),
-    "bot_lobby_state_since_timestamp_seconds": lambda bot: (
-        () if bot.lobby is None else (((str(bot.lobby.state),), bot.lobby.state_since),)
-    ),
-    "bot_lobbies_created_total": _count("bot_lobbies_created_total"),
-    "bot_lobbies_finished_total": _counts("bot_lobbies_finished_total", lambda _: LOBBY_OUTCOMES),
-    "bot_lobby_create_failures_total": _counts("bot_lobby_create_failures_total", lambda _: CreateFailure),
-    "bot_racetime_polls_total": _count("bot_racetime_polls_total"),
-    "bot_racetime_poll_failures_total": _counts(
-        "bot_racetime_poll_failures_total", lambda traits: traits.failure_reasons
-    ),
-}
-
-
-def categories(snapshot: Snapshot) -> list[str]:
-    """Return the categories of the configured bots that have races, each once."""
-    return sorted({record.subject for record in snapshot.bots if _RACES.applies_to(record.traits)})
-
-
-def _races(snapshot: Snapshot) -> Iterable[Row]:
-    counts = Counter((race.view.category, race.view.state) for race in snapshot.races)
-    return [
-        ((category, str(status)), counts[category, status]) for category in categories(snapshot) for status in RaceState
-    ]
-
-
-def _entrants(snapshot: Snapshot) -> Iterable[Row]:
-    counts = Counter((race.view.category, entrant.status) for race in snapshot.races for entrant in race.view.entrants)
-    return [
-        ((category, str(status)), counts[category, status])
-        for category in categories(snapshot)
-        for status in EntrantStatus
-    ]
-
-
-def _oldest(snapshot: Snapshot) -> Iterable[Row]:
-    current: defaultdict[tuple[str, RaceState], list[RaceRecord]] = defaultdict(list)
-    for race in snapshot.races:
-        if race.active:
-            current[race.view.category, race.view.state].append(race)
-    return [
-        ((category, str(status)), min(race.state_since for race in current[category, status]))
-        for category in categories(snapshot)
-        for status in RaceState
-        if (category, status) in current
-    ]
-
-
-def _lobbies(snapshot: Snapshot) -> Iterable[Row]:
-    hosts = sorted({record.platform for record in snapshot.bots if _LOBBIES.applies_to(record.traits)})
-    counts = Counter(lobby.state for lobby in snapshot.lobbies)
-    return [((host, str(state)), counts[state]) for host in hosts for state in LobbyState]
-
-
-def _outage(platform_name: str) -> Callable[[Snapshot], Iterable[Row]]:
+def _outage(platform_name: str) -> Callable[[Sources], Iterable[Row]]:
     """One row once the platform has bots: without bots nobody can tell."""
-
-    def rows(snapshot: Snapshot) -> Iterable[Row]:
-        if any(record.platform == platform_name for record in snapshot.bots):
-            return (((), float(platform_name in snapshot.outages)),)
-        return ()
-
-    return rows
+    return lambda now: (((), now.outage(platform_name)),) if now.bots.get(platform_name) else ()
 
 
 def _optional(value: float | None) -> Iterable[Row]:
     return () if value is None else (((), value),)
 
 
-FLEET_VALUES: Mapping[str, Callable[[Snapshot], Iterable[Row]]] = {
-    "bot_races": _races,
-    "bot_race_entrants": _entrants,
-    "bot_race_oldest_state_since_timestamp_seconds": _oldest,
+def _queue_length(now: Sources) -> Iterable[Row]:
+    queue = now.logons()
+    return () if queue is None else (((), queue.queue_length),)
+
+
+def _cooldown(now: Sources) -> Iterable[Row]:
+    queue = now.logons()
+    return _optional(queue.cooldown_until if queue is not None else None)
+
+
+OWN_VALUES: Mapping[str, Callable[[Sources], Iterable[Row]]] = {
     "bot_lobbies": _lobbies,
     "bot_racetime_outage": _outage("racetime"),
     "bot_steam_outage": _outage("dota2"),
-    "bot_steam_logon_queue_length": lambda now: _optional(now.logon_queue_length),
-    "bot_steam_logon_cooldown_until_timestamp_seconds": lambda now: _optional(now.logon_cooldown_until),
+    "bot_steam_logon_queue_length": _queue_length,
+    "bot_steam_logon_cooldown_until_timestamp_seconds": _cooldown,
     "bot_exporter_build_info": lambda now: (((now.process.version, platform.python_version()), 1),),
     "bot_exporter_config_last_reload_successful": lambda now: (((), now.process.config_ok),),
     "bot_exporter_config_last_reload_success_timestamp_seconds": lambda now: _optional(now.process.config_loaded_at),
@@ -237,57 +83,41 @@ FLEET_VALUES: Mapping[str, Callable[[Snapshot], Iterable[Row]]] = {
     ],
     "bot_exporter_retention_deleted_total": lambda now: (((), now.storage.deleted),),
     "bot_exporter_orders_total": lambda now: [
-        ((str(action), str(outcome)), now.orders.get((action, outcome), 0))
+        ((str(action), str(outcome)), now.orders.counts[action, outcome])
         for action in OrderAction
         for outcome in OrderOutcome
     ],
     "bot_exporter_stream_clients": lambda now: [
-        ((protocol,), now.stream_clients.get(protocol, 0)) for protocol in StreamStats.PROTOCOLS
+        ((protocol,), now.streams.clients[protocol]) for protocol in StreamStats.PROTOCOLS
     ],
     "bot_exporter_stream_clients_dropped_total": lambda now: [
-        ((reason,), now.streams_dropped.get(reason, 0)) for reason in StreamStats.REASONS
+        ((reason,), now.streams.dropped[reason]) for reason in StreamStats.REASONS
     ],
     "bot_exporter_unexpected_transitions_total": lambda now: (((), now.process.unexpected_transitions),),
     "bot_exporter_http_requests_total": lambda now: [
-        ((route, method, str(code)), count) for (route, method, code), count in now.requests.items()
+        ((route, method, str(code)), count) for (route, method, code), count in now.http.requests.items()
     ],
 }
 
-HISTOGRAMS: Mapping[str, Callable[[Snapshot], Iterable[tuple[Labels, HistogramCounts]]]] = {
-    "bot_connect_duration_seconds": lambda now: [((name,), each) for name, each in now.connect_durations.items()],
+
+def _connect_durations(now: Sources) -> Iterable[Labelled]:
+    """Every platform there is has one from the start."""
+    durations = now.counters.connect_durations
+    return [((name,), durations[name]) for name in dict.fromkeys((*(each.name for each in now.traits), *durations))]
+
+
+HISTOGRAMS: Mapping[str, Callable[[Sources], Iterable[Labelled]]] = {
+    "bot_connect_duration_seconds": _connect_durations,
     "bot_lobby_create_duration_seconds": lambda now: [
-        ((name,), each) for name, each in now.create_durations.items() if _hosts(now)
+        ((each.name,), now.counters.create_durations[each.name])
+        for each in now.traits
+        if now.hosts and _LOBBIES.applies_to(each)
     ],
     "bot_lobby_state_duration_seconds": lambda now: [
-        ((state,), each) for state, each in now.lobby_durations.items() if _hosts(now)
+        ((str(state),), now.counters.lobby_durations[state]) for state in LASTING_LOBBY_STATES if now.hosts
     ],
-    "bot_exporter_event_loop_lag_seconds": lambda now: (((), now.loop_lag),),
+    "bot_exporter_event_loop_lag_seconds": lambda now: [((), now.loop.lag)],
     "bot_exporter_http_request_duration_seconds": lambda now: [
-        ((route,), each) for route, each in now.request_durations.items()
+        ((route,), each) for route, each in now.http.durations.items()
     ],
 }
-
-
-def _hosts(snapshot: Snapshot) -> bool:
-    """Return whether there is a bot that could have lobbies."""
-    return any(_LOBBIES.applies_to(record.traits) for record in snapshot.bots)
-
-
-def bot_figures(snapshot: Snapshot) -> list[BotFigures]:
-    """Gather the figures of each bot."""
-    # A room whose race has ended is left on purpose: being outside is no trouble.
-    rooms = Counter(bot for race in snapshot.races for bot in race.bots if race.active or bot in race.connected)
-    connected = Counter(bot for race in snapshot.races for bot in race.connected)
-    lobbies = {lobby.bot: lobby for lobby in snapshot.lobbies if lobby.active}
-    return [
-        BotFigures(
-            record=record,
-            tally=snapshot.tallies.get(record.name, {}),
-            messages=snapshot.messages.get(record.name, MessageCounts()),
-            rooms=rooms[record.name],
-            rooms_connected=connected[record.name],
-            draining=snapshot.process.draining,
-            lobby=lobbies.get(record.name),
-        )
-        for record in snapshot.bots
-    ]

@@ -1,16 +1,27 @@
 """The telemetry path: what Prometheus scrapes."""
 
-from collections.abc import Sequence
-from typing import Protocol
+import asyncio
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, Protocol
 
-from aiohttp import web
+from aiohttp import hdrs, web
+
+from exporter.slices import Pace
+from exporter.web.answers import HttpProblem
+
+_TIMEOUT_HEADER: Final = "X-Prometheus-Scrape-Timeout-Seconds"
+_MARGIN_S: Final = 0.5
+_WRITE_BYTES: Final = 64 * 1024
 
 
 class MetricsPage(Protocol):
-    """One rendered page of metrics."""
+    """One rendered page of metrics, in parts of any size."""
 
     @property
-    def body(self) -> bytes: ...
+    def parts(self) -> Sequence[bytes]: ...
+    @property
+    def size(self) -> int: ...
     @property
     def content_type(self) -> str: ...
     @property
@@ -20,7 +31,7 @@ class MetricsPage(Protocol):
 class MetricsSource(Protocol):
     """Where the metrics come from; format and compression are negotiated there."""
 
-    async def page(self, *, accept: str | None, accept_encoding: str | None, names: Sequence[str]) -> MetricsPage:
+    async def page(self, *, accept: str | None, accept_encoding: str | None, names: Sequence[str] = ()) -> MetricsPage:
         """Return the metrics of those names, all for none."""
 
 
@@ -30,14 +41,65 @@ class Scrape:
     def __init__(self, source: MetricsSource) -> None:
         self._source = source
 
-    async def metrics(self, request: web.Request) -> web.Response:
-        """Answer a scrape; `name[]` picks metrics."""
-        page = await self._source.page(
-            accept=", ".join(request.headers.getall("Accept", [])) or None,
-            accept_encoding=", ".join(request.headers.getall("Accept-Encoding", [])) or None,
-            names=request.query.getall("name[]", []),
-        )
-        headers = {"Content-Type": page.content_type, "Vary": "Accept, Accept-Encoding"}
+    async def metrics(self, request: web.Request) -> web.StreamResponse:
+        """Answer a scrape; `name[]` picks metrics. A page that is not ready in time is refused, never cut off."""
+        try:
+            async with asyncio.timeout(_patience_s(request.headers.get(_TIMEOUT_HEADER))) as limit:
+                page = await self._source.page(
+                    accept=", ".join(request.headers.getall(hdrs.ACCEPT, [])) or None,
+                    accept_encoding=", ".join(request.headers.getall(hdrs.ACCEPT_ENCODING, [])) or None,
+                    names=request.query.getall("name[]", []),
+                )
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            detail = "the page was not ready within the time limit of the scrape: set a longer scrape_timeout"
+            raise HttpProblem(503, detail) from None
+        headers: dict[str, str] = {hdrs.CONTENT_TYPE: page.content_type, hdrs.VARY: "Accept, Accept-Encoding"}
         if page.content_encoding:
-            headers["Content-Encoding"] = page.content_encoding
-        return web.Response(body=page.body, headers=headers)
+            headers[hdrs.CONTENT_ENCODING] = page.content_encoding
+        if page.size <= _WRITE_BYTES:
+            return web.Response(body=b"".join(page.parts), headers=headers)
+        return await _streamed(request, page, headers)
+
+
+async def _streamed(request: web.Request, page: MetricsPage, headers: Mapping[str, str]) -> web.StreamResponse:
+    answer = web.StreamResponse(headers=headers)
+    answer.content_length = page.size
+    await answer.prepare(request)
+    pace = Pace()
+    try:
+        for text in _writes(page.parts) if request.method != hdrs.METH_HEAD else ():
+            await answer.write(text)  # waits for a client that reads slowly
+            await pace.rest()  # and others wait for one that reads fast
+        await answer.write_eof()
+    except ConnectionResetError:
+        return answer  # the client has gone: nobody is left to tell
+    return answer
+
+
+def _writes(parts: Sequence[bytes]) -> Iterator[bytearray]:
+    """Yield the parts in pieces of 64 KiB, or a little more."""
+    waiting = bytearray()
+    for part in parts:
+        waiting += part
+        if len(waiting) >= _WRITE_BYTES:
+            yield waiting
+            waiting = bytearray()
+    if waiting:
+        yield waiting
+
+
+def _patience_s(header: str | None) -> float | None:
+    """Return how long the page may take, None for as long as it needs.
+
+    Prometheus says after how many seconds it gives up; it should get its answer before. What is no sensible number
+    counts as not said.
+    """
+    try:
+        timeout_s = float(header or "")
+    except ValueError:
+        return None
+    if not math.isfinite(timeout_s) or timeout_s <= 0:
+        return None
+    return max(timeout_s - _MARGIN_S, timeout_s / 2)

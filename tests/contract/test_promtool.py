@@ -15,7 +15,7 @@ async def test_the_page_of_a_rich_fleet_passes() -> None:
     promtool = require_tool("promtool", "prometheus")
     page = await rich_fleet().page()
     check = subprocess.run(  # noqa: ASYNC221  (nothing else runs on this loop)
-        [promtool, "check", "metrics"], input=page.raw.body, capture_output=True, timeout=LIMIT_S, check=False
+        [promtool, "check", "metrics"], input=page.body, capture_output=True, timeout=LIMIT_S, check=False
     )
     assert (check.returncode, check.stdout, check.stderr) == (0, b"", b"")
 

@@ -137,4 +137,4 @@ class Rig:
 
     def count(self, family: str, word: str = "", name: str = "alice") -> int:
         """Return what is counted of a bot."""
-        return self.counters.tallies()[name].get((family, word), 0)
+        return self.counters.tallies[name].get(family, {}).get(word, 0)

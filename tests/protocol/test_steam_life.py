@@ -329,7 +329,7 @@ async def test_a_hundred_bots_at_once(steam: Rig) -> None:
     for name in names:
         await steam.online(name)
     assert steam.world.logged_on() == sorted(names)
-    assert all(len(tally) for tally in steam.counters.tallies().values())
+    assert all(len(tally) for tally in steam.counters.tallies.values())
 
 
 async def test_calls_and_events_side_by_side(steam: Rig) -> None:

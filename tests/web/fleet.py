@@ -114,29 +114,34 @@ def lobby(bot: str = "dire", *, lobby_id: int | None = LOBBY_ID, player: str = "
 
 @dataclass(frozen=True)
 class Page:
-    body: bytes
+    parts: Sequence[bytes]
     content_type: str
-    content_encoding: str | None
+    content_encoding: str | None = None
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.parts))
 
 
 @dataclass
 class Metrics:
-    """A source of metrics that says what it was asked for; it can fail, or hold an answer back."""
+    """A source of metrics that says what it was asked for, or `parts`; it can fail, or hold an answer back."""
 
     error: Exception | None = None
+    parts: Sequence[bytes] = ()
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     go: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.go.set()
 
-    async def page(self, *, accept: str | None, accept_encoding: str | None, names: Sequence[str]) -> Page:
+    async def page(self, *, accept: str | None, accept_encoding: str | None, names: Sequence[str] = ()) -> Page:
         self.asked.set()
         await self.go.wait()
         if self.error is not None:
             raise self.error
         body = f"# {accept} | {accept_encoding} | {','.join(names)}\n".encode()
-        return Page(body, "text/plain; version=0.0.4; charset=utf-8", None)
+        return Page(self.parts or [body], "text/plain; version=0.0.4; charset=utf-8")
 
 
 class Fleet:

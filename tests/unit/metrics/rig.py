@@ -58,7 +58,8 @@ class Page:
     def __init__(self, page: MetricsPage) -> None:
         self.raw = page
         parse = parse_openmetrics if page.content_type.startswith(OPENMETRICS) else parse_text
-        self.families: list[Metric] = list(parse(page.body.decode()))
+        self.body = b"".join(page.parts)
+        self.families: list[Metric] = list(parse(self.body.decode()))
         self._samples: defaultdict[str, list[Sample]] = defaultdict(list)
         for family in self.families:
             for sample in family.samples:
@@ -89,7 +90,7 @@ class Page:
 class Rig:
     """Everything that a page is made from, wired as the program wires it."""
 
-    def __init__(self, traits: Sequence[PlatformTraits] = (RACING, TABLES)) -> None:
+    def __init__(self, traits: Sequence[PlatformTraits] = (RACING, TABLES), **options: Any) -> None:
         self.store = StatusStore()
         self.counters = Counters()
         self.store.subscribe(self.counters.on_change)
@@ -107,6 +108,7 @@ class Rig:
             process=self.process,
             traits=traits,
             logons=lambda: self.logons,
+            **options,
         )
 
     def apply(self, *events: ev.Event) -> None:

@@ -5,7 +5,8 @@ import re
 import pytest
 
 from exporter.metrics.catalogue import FAMILIES, GROUPS, Family, Kind, Stability, family_names
-from exporter.metrics.values import BOT_VALUES, FLEET_VALUES, HISTOGRAMS
+from exporter.metrics.figures import BOT_VALUES, CATEGORY_VALUES
+from exporter.metrics.values import HISTOGRAMS, OWN_VALUES
 from exporter.model import events as ev
 from exporter.stats import BotStats
 from tests.unit.metrics.rig import Rig, connected, race, racer, rich_fleet
@@ -30,7 +31,7 @@ def test_a_family_keeps_the_conventions(family: Family) -> None:
 
 
 def test_every_family_has_one_source_of_values() -> None:
-    sources = [*BOT_VALUES, *FLEET_VALUES, *HISTOGRAMS]
+    sources = [*BOT_VALUES, *CATEGORY_VALUES, *OWN_VALUES, *HISTOGRAMS]
     assert sorted(sources) == sorted(family.name for family in OURS)
     assert {name for name in BOT_VALUES if FAMILIES[name].label_names[:1] != ("bot",)} == set()
 

@@ -154,6 +154,6 @@ async def test_a_removed_bot_vanishes_and_comes_back_with_nothing() -> None:
     page = await rig.page()
     assert page.by("bot", "bot_up") == {"bravo": 0}
     assert not any(("bot", "alpha") in labels for _, labels in page.series())
-    assert set(rig.counters.tallies()) == {"bravo"}
+    assert set(rig.counters.tallies) == {"bravo"}
     rig.apply(ev.HealthProved("alpha", 21.0, 90.0), racer("alpha", at=22.0))
     assert (await rig.page()).value("bot_connection_attempts_total", bot="alpha", platform="racetime") == 0

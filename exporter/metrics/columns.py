@@ -1,0 +1,101 @@
+"""The written samples of families: a column a family, a fragment an object, joined and compressed in blocks."""
+
+from collections.abc import Collection, Iterator
+from typing import Final
+
+from exporter.metrics.packing import NOTHING, Codec, Member, Packed
+
+BLOCK: Final = 128
+
+
+class Column:
+    """The fragments of one family, by slot; `size` is that of all of them together.
+
+    Joined blocks and compressed blocks are kept each for themselves: a fleet that is only ever asked for gzip does not
+    hold its joined text.
+    """
+
+    __slots__ = ("_crc", "_fragments", "_joined", "_packed", "_unjoined", "_unpacked", "size")
+
+    def __init__(self) -> None:
+        self._fragments: list[bytes] = []
+        self._joined: list[bytes] = []
+        self._packed: list[Packed] = []
+        self._unjoined: set[int] = set()
+        self._unpacked: set[int] = set()
+        self._crc: int | None = 0
+        self.size = 0
+
+    def grow(self) -> None:
+        """Add an empty slot."""
+        if len(self._fragments) % BLOCK == 0:
+            self._joined.append(b"")
+            self._packed.append(NOTHING)
+        self._fragments.append(b"")
+
+    def put(self, slot: int, fragment: bytes) -> None:
+        """Replace a fragment."""
+        self.size += len(fragment) - len(self._fragments[slot])
+        self._fragments[slot] = fragment
+        block = slot // BLOCK
+        self._unjoined.add(block)
+        self._unpacked.add(block)
+        self._crc = None
+
+    def join(self) -> Iterator[None]:
+        """Join the stale blocks, one a step."""
+        for block in tuple(self._unjoined):
+            self._joined[block] = self._text(block)
+            self._unjoined.discard(block)
+            yield
+
+    def pack(self, codec: Codec) -> Iterator[None]:
+        """Compress the stale blocks, one a step."""
+        for block in tuple(self._unpacked):
+            self._packed[block] = codec.pack(self._text(block))
+            self._unpacked.discard(block)
+            yield
+        if self._crc is None:
+            crc = 0
+            for packed in self._packed:
+                crc = codec.combine(crc, packed.crc, packed.size)
+            self._crc = crc
+            yield
+
+    def joined(self) -> list[bytes]:
+        """Return the joined blocks."""
+        return self._joined
+
+    def append_to(self, member: Member) -> None:
+        """Append the compressed blocks."""
+        member.chunks += [packed.data for packed in self._packed]
+        member.count(self._crc or 0, self.size)
+
+    def _text(self, block: int) -> bytes:
+        return b"".join(self._fragments[block * BLOCK : (block + 1) * BLOCK])
+
+
+class Table:
+    """Columns with the same objects in the same slots. The slot of an object that is gone is the next new one's."""
+
+    __slots__ = ("_free", "_length", "columns")
+
+    def __init__(self, families: Collection[str]) -> None:
+        self.columns = {name: Column() for name in families}
+        self._free: list[int] = []
+        self._length = 0
+
+    def take(self) -> int:
+        """Return an empty slot."""
+        if self._free:
+            return self._free.pop()
+        for column in self.columns.values():
+            column.grow()
+        self._length += 1
+        return self._length - 1
+
+    def clear(self, slot: int) -> None:
+        """Give a slot back."""
+        for column in self.columns.values():
+            column.put(slot, b"")
+        self._free.append(slot)

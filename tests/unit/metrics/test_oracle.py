@@ -1,0 +1,216 @@
+"""Whatever happens to a fleet, the page says what a plain collector would, to both of prometheus_client's parsers."""
+
+import asyncio
+import gzip
+import math
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import replace as copied
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prometheus_client import Metric
+
+from exporter.errors import AuthReason, FailureReason
+from exporter.metrics.catalogue import FAMILIES, Stability
+from exporter.metrics.columns import BLOCK
+from exporter.metrics.figures import BOT_VALUES, NO_MESSAGES, BotFigures
+from exporter.metrics.lines import number
+from exporter.metrics.packing import ZLIB, Codec, fastest
+from exporter.model import events as ev
+from exporter.model.record import replace
+from exporter.model.states import BotStatus, CreateFailure, EntrantStatus, LobbyState, RaceState
+from exporter.model.status import BotRecord, Maintenance
+from exporter.stats import BotStats, LogonStats, OrderStats, StorageStats, StreamStats
+from tests.unit.metrics import oracle
+from tests.unit.metrics.rig import OPENMETRICS, RACING, STEAM, TABLES, Rig, lobby, race
+
+OURS = frozenset(name for name, family in FAMILIES.items() if family.stability is not Stability.EXTERNAL)
+ORDER = [family.openmetrics_name for family in FAMILIES.values()]
+PLATFORMS = (RACING, TABLES, STEAM)
+NAMES = ("alpha", "b.ravo", "char-lie", "delta", "echo_5")
+SUBJECTS = st.sampled_from(("alttp", "sm")) | st.text(st.characters(codec="utf-8"), min_size=1, max_size=8)
+NUMBERS = st.floats() | st.integers(0, 2**70).map(float)
+Step = Callable[[Rig], object]
+
+
+def plain_families(rig: Rig) -> Iterable[Metric]:
+    """Return the families as a plain collector gives them."""
+    sources = oracle.Sources(
+        rig.store,
+        rig.counters,
+        rig.bot_stats,
+        rig.http,
+        rig.loop,
+        rig.process,
+        PLATFORMS,
+        lambda _: False,
+        lambda: rig.logons,
+        StorageStats(),
+        OrderStats(),
+        StreamStats(),
+    )
+    return oracle.FleetCollector(sources.snapshot(), oracle.process_registry(), OURS).collect()
+
+
+def said(families: Iterable[Metric]) -> dict[str, Any]:
+    return {
+        family.name: (
+            family.type,
+            family.documentation,
+            sorted((each.name, sorted(each.labels.items()), number(float(each.value))) for each in family.samples),
+        )
+        for family in families
+    }
+
+
+def same(rig: Rig) -> None:
+    expected = said(plain_families(rig))
+    for accept in (None, OPENMETRICS):
+        page = asyncio.run(rig.page(accept, *OURS))
+        shown = said(page.families)
+        assert [name for name in ORDER if name in shown] == list(shown)
+        assert shown == expected
+
+
+def applied(event: ev.Event) -> Step:
+    return lambda rig: rig.apply(event)
+
+
+@st.composite
+def steps(draw: st.DrawFn) -> Step:
+    """One thing that happens: a fact, sensible or not, or figures that change without one."""
+    bot, at = draw(st.sampled_from(NAMES)), draw(st.floats(0, 2e9))
+    traits = draw(st.sampled_from(PLATFORMS))
+    text = draw(st.sampled_from(("", 'said "no"\n')))
+    category, slug = draw(st.sampled_from(("alttp", "sm"))), draw(st.sampled_from(("one-1", "two-2")))
+    people = draw(st.lists(st.sampled_from(EntrantStatus), max_size=3))
+    view = race(slug, draw(st.sampled_from(RaceState)), *people, category=category)
+    table = lobby(
+        bot,
+        draw(st.integers(1, 4)),
+        draw(st.sampled_from(LobbyState)),
+        *draw(st.lists(st.sampled_from(("radiant", "dire", "spectator")), max_size=3)),
+        match_outcome=draw(st.sampled_from((None, "dire"))),
+    )
+    asked = replace(table, key=bot, lobby_id=None, created_at=draw(NUMBERS.filter(math.isfinite)))
+
+    def counted(rig: Rig) -> None:
+        stats = rig.bot_stats.setdefault(bot, BotStats())
+        stats.messages_received += draw_received
+        stats.messages_sent += 1
+        stats.unknown_messages += draw_received % 2
+        if not draw_received % 3:
+            stats.protocol_errors[text or "bad_json"] += 1
+
+    def otherwise(rig: Rig) -> None:
+        rig.process.draining = not rig.process.draining
+        rig.http.observe("/status", "GET", 200 + draw_received, draw_received / 2)
+        rig.loop.lag.observe(at)
+        rig.logons = LogonStats() if rig.logons is None else None
+
+    draw_received = draw(st.integers(0, 9))
+    name = view.name
+    added = ev.BotAdded(bot, at, traits, draw(SUBJECTS), draw(st.booleans()))
+    facts: list[ev.Event] = [
+        added,
+        added,
+        ev.BotRemoved(bot, at),
+        ev.BotStopped(bot, at),
+        ev.BotStarted(bot, at),
+        ev.MaintenanceBegan(bot, at, Maintenance(None, "", None)),
+        ev.ConnectStarted(bot, at),
+        ev.StateEntered(bot, at, draw(st.sampled_from(traits.states))),
+        ev.HealthProved(bot, at, 90.0),
+        ev.CheckFailed(bot, at, draw(st.sampled_from(FailureReason)), text),
+        ev.CredentialsRefused(bot, at, draw(st.sampled_from(AuthReason)), text, draw(NUMBERS)),
+        ev.GuardCodeRequested(bot, at, "email_code", AuthReason.GUARD_CODE_REQUIRED, text),
+        ev.BotCrashed(bot, at, text, draw(NUMBERS)),
+        ev.TokenIssued(bot, at, draw(NUMBERS)),
+        ev.RaceCreated(bot, at, name),
+        ev.RaceUpdated(bot, at, view),
+        ev.RaceUpdated(bot, at, view),
+        ev.RoomConnected(bot, at, name),
+        ev.RoomDisconnected(bot, at, name),
+        ev.RaceForgotten(bot, at, name),
+        ev.LobbyCreated(bot, at, 1, took_s=0.5),
+        ev.LobbyUpdated(bot, at, table),
+        ev.LobbyUpdated(bot, at, table),
+        ev.LobbyUpdated(bot, at, asked),
+        ev.LobbyForgotten(bot, at, draw(st.sampled_from((table.key, bot)))),
+        ev.LobbyCreateFailed(bot, at, draw(st.sampled_from(CreateFailure)), text),
+    ]
+    return draw(st.sampled_from([*map(applied, facts), counted, counted, otherwise]))
+
+
+@given(st.lists(st.lists(steps(), min_size=1, max_size=8), min_size=1, max_size=6))
+@settings(max_examples=25, deadline=None)
+def test_a_page_after_any_history_is_what_a_plain_collector_gives(rounds: list[list[Step]]) -> None:
+    rig = Rig(PLATFORMS)
+    for name, traits in zip(NAMES, (*PLATFORMS, RACING, STEAM), strict=True):
+        rig.apply(ev.BotAdded(name, 1.0, traits, "alttp", active=True))
+    for happened in rounds:
+        for step in happened:
+            step(rig)
+        same(rig)
+
+
+@given(st.lists(st.lists(steps(), min_size=1, max_size=8), min_size=1, max_size=4), st.sampled_from((ZLIB, fastest())))
+@settings(max_examples=15, deadline=None)
+def test_compressed_blocks_hold_the_same_page(rounds: list[list[Step]], codec: Codec) -> None:
+    rig = Rig(PLATFORMS, codec=codec, small_bytes=0)
+    for place in range(BLOCK + 1):
+        rig.apply(ev.BotAdded(f"bot-{place}", 1.0, TABLES, "somebody", active=True))
+    for happened in rounds:
+        for step in happened:
+            step(rig)
+        packed = asyncio.run(rig.exposition.page(accept=None, accept_encoding="gzip", names=tuple(OURS)))
+        plain = asyncio.run(rig.exposition.page(accept=None, accept_encoding=None, names=tuple(OURS)))
+        data, text = b"".join(packed.parts), b"".join(plain.parts)
+        assert (len(data), len(text)) == (packed.size, plain.size)
+        assert gzip.decompress(data) == zlib.decompress(data, wbits=31) == text
+
+
+@pytest.mark.parametrize("family", BOT_VALUES)
+def test_a_family_depends_on_what_it_says_and_on_nothing_else(family: str) -> None:
+    """Change one field after the other: rows that change without its being declared would never be written again."""
+    now = lobby("alpha", 7, LobbyState.READY, "dire")
+    record = BotRecord("alpha", STEAM, "alpha", is_active=True, state="lounge", status=BotStatus.CONNECTED)
+    others: dict[str, Any] = {
+        "subject": "bravo",
+        "is_active": False,
+        "state": "connecting",
+        "status": BotStatus.AUTH_FAILED,
+        "status_reason": "other",
+        "maintenance": Maintenance(None, "", None),
+        "connections": 7,
+        "guard_code_waiting": True,
+        "races": ("alttp/one-1",),
+        "creating_lobby": True,
+        "current_lobby_id": 7,
+        "status_message": "",
+        "last_error": "",
+        "last_error_reason": "",
+    }
+    values = BOT_VALUES[family]
+    for traits in (RACING, STEAM):
+        figures = BotFigures(replace(record, traits=traits), {}, NO_MESSAGES, 1, 0, False, now)
+        before = list(values.rows(figures))
+        touched = {
+            field
+            for field in BotRecord.__struct_fields__
+            if field not in ("name", "traits")
+            and list(values.rows(copied(figures, record=replace(figures.record, **{field: others.get(field, 99.0)}))))
+            != before
+        }
+        counts = {family: {"": 5, "other": 5}}
+        gathered: dict[str, Any] = {"tally": counts, "rooms": 5, "rooms_connected": 5, "draining": True, "lobby": None}
+        gathered["messages"] = (5, 5, 5, (("bad_json", 5),))
+        for key, value in gathered.items():
+            if list(values.rows(copied(figures, **{key: value}))) != before:
+                touched.add(key)
+        assert touched <= set(values.reads)
+        if traits is STEAM:
+            assert touched == set(values.reads) or family in ("bot_info",)

@@ -29,6 +29,7 @@ from exporter.supervisor import Supervisor
 from exporter.web.control.desk import OrderDesk
 from exporter.web.control.service import Commands
 from exporter.web.keys import AccessKey
+from exporter.web.scrape import MetricsPage, MetricsSource
 from exporter.web.server import WebServer
 from exporter.web.settings import WebSettings
 from tests.clock import ManualClock
@@ -125,17 +126,23 @@ class Page:
 
 @dataclass
 class Metrics:
-    """A source of metrics that says what it was asked for, or `parts`; it can fail, or hold an answer back."""
+    """A source of metrics that says what it was asked for, or `parts`, or asks another.
+
+    It can fail, or hold an answer back.
+    """
 
     error: Exception | None = None
     parts: Sequence[bytes] = ()
+    source: MetricsSource | None = None
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     go: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.go.set()
 
-    async def page(self, *, accept: str | None, accept_encoding: str | None, names: Sequence[str] = ()) -> Page:
+    async def page(self, *, accept: str | None, accept_encoding: str | None, names: Sequence[str] = ()) -> MetricsPage:
+        if self.source is not None:
+            return await self.source.page(accept=accept, accept_encoding=accept_encoding, names=names)
         self.asked.set()
         await self.go.wait()
         if self.error is not None:

@@ -24,12 +24,22 @@ class HelperEnded(Exception):
 
 
 class Helper:
-    """A process that answers questions. What it writes to stderr goes to `log`."""
+    """A process that answers questions. What it writes to stderr goes to `log`.
 
-    def __init__(self, module: str, *arguments: str, log: IO[bytes], python: str = sys.executable) -> None:
+    `program` is run instead of a Python module.
+    """
+
+    def __init__(
+        self,
+        module: str,
+        *arguments: str,
+        log: IO[bytes],
+        python: str = sys.executable,
+        program: Path | None = None,
+    ) -> None:
         self._name = module
         self._process = subprocess.Popen(
-            [python, "-m", module, *arguments],
+            [program, *arguments] if program is not None else [python, "-m", module, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,

@@ -1,0 +1,334 @@
+"""Scrapes: what one costs beside prometheus_client in its usual forms and Go's client_golang, for the same samples.
+
+    in process   the page in the text format, made without a socket
+    over HTTP    the page with gzip, from the request to its last byte
+    stall        how late a 1 ms ticker on bot-exporter's event loop is while it is scraped
+    memory       what a process holds at most while it is scraped, beyond what it held with the fleet alone
+    events       one event through the store and all of its subscribers
+
+Each subject is a process of its own; rounds are interleaved. Run it with `python -m benchmarks.exposition`; --help
+shows the options.
+"""
+
+import argparse
+import contextlib
+import http.client
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any, Final
+
+from benchmarks.lines import ROOT, Helper
+from benchmarks.measure import Spread, interleaved, load_average, machine, memory, ratios, versions
+from benchmarks.peers import NoPeer
+from benchmarks.racetime_fleet import say
+from exporter.metrics.catalogue import FAMILIES
+from exporter.metrics.figures import BOT_VALUES
+
+OURS, COLLECTOR, LIVE, GO = (
+    "bot-exporter",
+    "prometheus_client, collector",
+    "prometheus_client, objects",
+    "client_golang",
+)
+SLOW: Final = (COLLECTOR, LIVE)
+REAL: Final = tuple(name for name in BOT_VALUES if not FAMILIES[name].platforms or "dota2" in FAMILIES[name].platforms)
+SMALL: Final = (
+    "bot_info",
+    "bot_state",
+    "bot_status",
+    "bot_up",
+    "bot_active",
+    "bot_available",
+    "bot_maintenance",
+    "bot_connected_since_timestamp_seconds",
+    "bot_last_connected_timestamp_seconds",
+    "bot_last_status_check_timestamp_seconds",
+    "bot_connection_attempts_total",
+    "bot_reconnects_total",
+    "bot_crashes_total",
+    "bot_messages_received_total",
+    "bot_messages_sent_total",
+    "bot_unknown_messages_total",
+    "bot_lobby_info",
+    "bot_lobby_players",
+    "bot_lobby_state_since_timestamp_seconds",
+)
+MODELS: Final = {"real": REAL, "small": SMALL}
+_LIMIT_S: Final = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """One fleet to measure: with which subjects, and how often."""
+
+    bots: int
+    model: str
+    subjects: tuple[str, ...]
+    rounds: int
+    slow_rounds: int = 2
+    """Rounds of prometheus_client's forms, which would take most of the time."""
+
+    @property
+    def title(self) -> str:
+        return f"{self.bots} bots, {self.model} catalogue"
+
+
+ALL: Final = (OURS, COLLECTOR, LIVE, GO)
+FULL: Final = (
+    Fleet(10, "real", ALL, rounds=9, slow_rounds=9),
+    Fleet(1000, "small", ALL, rounds=7, slow_rounds=3),
+    Fleet(1000, "real", ALL, rounds=5, slow_rounds=2),
+    Fleet(10_000, "small", ALL, rounds=5, slow_rounds=1),
+    Fleet(10_000, "real", (OURS, GO), rounds=3),
+)
+SMOKE: Final = (Fleet(200, "small", ALL, rounds=1, slow_rounds=1),)
+
+
+@dataclass
+class Report:
+    """Milliseconds by fleet, what was done and subject, and what was not measured."""
+
+    notes: list[str] = field(default_factory=list)
+    samples: dict[str, int] = field(default_factory=dict)
+    took: dict[str, dict[str, dict[str, list[float]]]] = field(default_factory=dict)
+    cpu: dict[str, dict[str, dict[str, list[float]]]] = field(default_factory=dict)
+    sizes: dict[str, dict[str, int]] = field(default_factory=dict)
+    stalls: dict[str, dict[str, list[dict[str, float]]]] = field(default_factory=dict)
+    memory_mb: dict[str, dict[str, float]] = field(default_factory=dict)
+    event_us: dict[str, list[float]] = field(default_factory=dict)
+    before: float = field(default_factory=load_average)
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self) | {"machine": machine()}
+
+
+def run(fleets: Sequence[Fleet], *, peers: bool) -> Report:
+    """Measure everything."""
+    report = Report()
+    program: Path | None = None
+    if peers:
+        try:
+            program = go_program()
+        except NoPeer as missing:
+            report.notes.append(str(missing))
+    with tempfile.TemporaryDirectory(prefix="bot-exporter-exposition-") as folder:
+        for fleet in fleets:
+            wanted = [each for each in fleet.subjects if peers or each == OURS]
+            measure(fleet, [each for each in wanted if each != GO or program], report, Path(folder), program)
+    return report
+
+
+def measure(fleet: Fleet, subjects: Sequence[str], report: Report, folder: Path, program: Path | None) -> None:
+    """Measure one fleet. HTTP comes first: its pages are the only ones that a scraped process makes."""
+    say(f"{fleet.title}: {', '.join(subjects)}")
+    page = folder / "page.txt"
+    with (folder / "log").open("ab") as log, contextlib.ExitStack() as stack:
+        helpers = {each: stack.enter_context(started(each, log, program)) for each in subjects}
+        ours = helpers[OURS]
+        for helper in (helper for each, helper in helpers.items() if each != GO):
+            helper.ask("hold", bots=fleet.bots, limit_s=_LIMIT_S)
+        ours.ask("load", names=MODELS[fleet.model])
+        held = {each: _begin_peak(helper.pid) for each, helper in helpers.items()}
+        # The page that the peers load is made by another process, so that ours has made none yet.
+        with started(OURS, log, program) as scribe:
+            scribe.ask("hold", bots=fleet.bots, limit_s=_LIMIT_S)
+            scribe.ask("load", names=MODELS[fleet.model])
+            report.samples[fleet.title] = scribe.ask("dump", page=str(page), limit_s=_LIMIT_S)["samples"]
+        for each, helper in helpers.items():
+            if each != OURS:
+                helper.ask("load", page=str(page), names=MODELS[fleet.model], limit_s=_LIMIT_S)
+        Measured(fleet, helpers, report, held).everything()
+
+
+class Measured:
+    """One fleet in all its subjects."""
+
+    def __init__(self, fleet: Fleet, helpers: dict[str, Helper], report: Report, held: dict[str, float]) -> None:
+        self._fleet = fleet
+        self._helpers = helpers
+        self._report = report
+        self._held = held
+        self._number = 0
+        self._chance = random.Random(1)  # noqa: S311
+        self._ports = {each: helper.ask("serve", limit_s=_LIMIT_S)["port"] for each, helper in helpers.items()}
+
+    def everything(self) -> None:
+        title = self._fleet.title
+        for share in (0.01, 1.0):
+            self._rounds(f"over HTTP with gzip, {share:.0%} changed", share, self._scraped)
+        self._report.memory_mb[title] = {
+            each: memory(helper.pid).peak_rss_mb - self._held[each] for each, helper in self._helpers.items()
+        }
+        self._stalls()
+        for share in (0.01, 1.0):
+            self._rounds(f"in process, {share:.0%} changed", share, self._rendered)
+        bots = sorted(self._chance.sample(range(self._fleet.bots), min(1000, self._fleet.bots)))
+        self._report.event_us[title] = self._helpers[OURS].ask("events", bots=bots, batches=7, limit_s=_LIMIT_S)["us"]
+
+    def _rounds(self, what: str, share: float, once: Any) -> None:
+        took = self._report.took.setdefault(self._fleet.title, {}).setdefault(what, {})
+        cpu = self._report.cpu.setdefault(self._fleet.title, {}).setdefault(what, {})
+        for number, subject in interleaved(self._fleet.rounds, tuple(self._helpers)):
+            if subject in SLOW and number > self._fleet.slow_rounds:
+                continue
+            if number == 1:
+                once(subject)  # what is made once only: the first page, sockets, caches of both sides
+            self._change(subject, share)
+            before = _cpu_ms(self._helpers[subject].pid)
+            took.setdefault(subject, []).append(once(subject))
+            cpu.setdefault(subject, []).append(_cpu_ms(self._helpers[subject].pid) - before)
+
+    def _change(self, subject: str, share: float) -> None:
+        self._number += 1
+        count = max(1, round(self._fleet.bots * share))
+        bots = self._chance.sample(range(self._fleet.bots), count)
+        self._helpers[subject].ask("change", bots=bots, number=self._number, limit_s=_LIMIT_S)
+
+    def _rendered(self, subject: str) -> float:
+        return float(self._helpers[subject].ask("render", gzip=False, limit_s=_LIMIT_S)["ms"])
+
+    def _scraped(self, subject: str) -> float:
+        took, size = scrape(self._ports[subject], MODELS[self._fleet.model] if subject == OURS else ())
+        self._report.sizes.setdefault(self._fleet.title, {})[subject] = size
+        return took
+
+    def _stalls(self) -> None:
+        ours = self._helpers[OURS]
+        stalls = self._report.stalls.setdefault(self._fleet.title, {})
+        for _ in range(self._fleet.rounds):
+            ours.ask("watch")
+            time.sleep(0.3)
+            stalls.setdefault("no scrape", []).append(ours.ask("watched"))
+            for share in (0.01, 1.0):
+                self._change(OURS, share)
+                ours.ask("watch")
+                self._scraped(OURS)
+                stalls.setdefault(f"one scrape, {share:.0%} changed", []).append(ours.ask("watched"))
+
+
+@contextlib.contextmanager
+def started(subject: str, log: IO[bytes], program: Path | None) -> Iterator[Helper]:
+    """Run a subject."""
+    names = {OURS: "ours", COLLECTOR: "collector", LIVE: "live"}
+    if subject == GO:
+        helper = Helper(GO, log=log, program=program)
+    else:
+        helper = Helper("benchmarks.exposition_subject", names[subject], log=log)
+    try:
+        yield helper
+    finally:
+        helper.close()
+
+
+def scrape(port: int, names: Sequence[str]) -> tuple[float, int]:
+    """Scrape as Prometheus does; return how many milliseconds it took, and the size of the answer."""
+    query = "?" + "&".join(f"name[]={each}" for each in names) if names else ""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_LIMIT_S)
+    try:
+        began = time.perf_counter()
+        connection.request("GET", f"/metrics{query}", headers={"Accept": "text/plain", "Accept-Encoding": "gzip"})
+        answer = connection.getresponse()
+        body = answer.read()
+        took = (time.perf_counter() - began) * 1000
+        if answer.status != 200 or answer.headers["Content-Encoding"] != "gzip":
+            raise RuntimeError(f"{answer.status} {answer.headers}")
+        return took, len(body)
+    finally:
+        connection.close()
+
+
+def go_program() -> Path:
+    """Build the peer from Debian's packages; raises NoPeer."""
+    program = ROOT / "build" / "promhttp"
+    program.parent.mkdir(exist_ok=True)
+    environment = os.environ | {"GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOFLAGS": ""}
+    try:
+        subprocess.run(
+            ["go", "build", "-o", program, "./benchmarks/promhttp"],
+            cwd=ROOT,
+            env=environment,
+            check=True,
+            capture_output=True,
+            timeout=_LIMIT_S,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        packages = "golang-go and golang-github-prometheus-client-golang-dev"
+        raise NoPeer(f"{GO} cannot be built ({type(error).__name__}): it needs Debian's {packages}") from error
+    return program
+
+
+def _begin_peak(pid: int) -> float:
+    """Begin a new peak of a process's memory; return what it holds now, in MB."""
+    (Path("/proc") / str(pid) / "clear_refs").write_text("5")
+    return memory(pid).peak_rss_mb
+
+
+def _cpu_ms(pid: int) -> float:
+    user, system = (Path("/proc") / str(pid) / "stat").read_text().rpartition(") ")[2].split()[11:13]
+    return (int(user) + int(system)) * 1000 / os.sysconf("SC_CLK_TCK")
+
+
+# --- the table ---
+
+
+def table(report: Report) -> str:
+    """Return the figures as text."""
+    about = machine() | versions("prometheus-client", "aiohttp", "isal", "uvloop")
+    lines = [
+        "scrapes; milliseconds as min / median / max",
+        ", ".join(f"{name} {value}" for name, value in about.items()),
+        f"load of the machine in the minute before: {report.before:.2f}; after: {load_average():.2f}",
+        *(f"note: {note}" for note in report.notes),
+    ]
+    for title, parts in report.took.items():
+        lines += ["", f"{title}: {report.samples[title]} samples"]
+        for what, subjects in parts.items():
+            lines.append(f"  {what}")
+            for subject, took in subjects.items():
+                cpu = Spread.of(report.cpu[title][what][subject])
+                against = ratios(took, subjects[OURS][: len(took)])
+                compared = f"  times ours: {Spread.of(against).text(1)}" if subject != OURS else ""
+                lines.append(f"    {subject}  {Spread.of(took).text(1)}  cpu {cpu.middle:.0f}{compared}")
+        sizes = ", ".join(f"{subject} {size / 1e6:.2f}" for subject, size in report.sizes[title].items())
+        lines.append(f"  compressed MB: {sizes}")
+        peaks = report.memory_mb[title]
+        lines.append(f"  peak memory MB: {', '.join(f'{subject} {peak:.0f}' for subject, peak in peaks.items())}")
+        for what, rounds in report.stalls[title].items():
+            worst = Spread.of([each["max"] for each in rounds]).text()
+            usual = Spread.of([each["p99"] for each in rounds]).text()
+            lines.append(f"  event loop late, {what}: at most {worst}; p99 {usual}")
+        lines.append(f"  one event through store and subscribers: {Spread.of(report.event_us[title]).text(1)} us")
+    return "\n".join(lines)
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return the command line."""
+    parser = argparse.ArgumentParser(prog="exposition", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--smoke", action="store_true", help="one small fleet, one round: does it still run?")
+    parser.add_argument("--no-peer", action="store_true", help="bot-exporter alone")
+    parser.add_argument("--only", type=int, metavar="BOTS", help="fleets of this size only")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmark."""
+    given = parse(arguments)
+    fleets = [each for each in (SMOKE if given.smoke else FULL) if given.only in (None, each.bots)]
+    report = run(fleets, peers=not given.no_peer)
+    print(table(report))
+    if given.json:
+        given.json.write_text(json.dumps(report.as_json(), indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -8,7 +8,6 @@
     lines        how a sample is spelled
     own          the latter as text
     columns      the written samples of one family, one fragment a bot, joined in blocks
-    packing      compressed blocks that stand side by side in one gzip member
     fleet        a subscriber of the store: what has changed, and writing just that
     process      prometheus_client's own metrics about the process and Python
     exposition   a page: negotiated, shared by those who wait for it, put together from columns

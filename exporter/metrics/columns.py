@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 from typing import Final
 
-from exporter.metrics.packing import NOTHING, Codec, Member, Packed
+from exporter.packing import NOTHING, Codec, Member, Packed
 
 BLOCK: Final = 128
 

@@ -16,9 +16,9 @@ from exporter.metrics.fleet import Fleet
 from exporter.metrics.lines import header
 from exporter.metrics.negotiation import Format, allows_gzip, choose_format
 from exporter.metrics.own import Own
-from exporter.metrics.packing import Codec, Member, fastest
 from exporter.metrics.values import Sources
 from exporter.model.states import PlatformTraits
+from exporter.packing import Codec, Member, fastest
 from exporter.process import ProcessState
 from exporter.slices import Pace
 from exporter.stats import BotStats, HttpStats, LogonStats, LoopStats, OrderStats, StorageStats, StreamStats

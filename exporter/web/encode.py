@@ -18,6 +18,7 @@ from exporter.model.status import BotRecord, Entrant, LobbyPlayer, LobbyRecord, 
 from exporter.process import ProcessState
 from exporter.stats import LogonStats
 from exporter.store import StatusStore
+from exporter.web.counts import FleetCounts
 
 Json = dict[str, Any]
 
@@ -205,30 +206,28 @@ def system(
     now: float,
     lobbies_created: int,
     logons: LogonStats | None,
+    counts: FleetCounts | None = None,
 ) -> Json:
-    """Return the figures of the whole process; the summaries name every state and status, also those at 0."""
-    states = Counter({state: 0 for each in traits for state in each.states})
-    statuses = Counter({status.word: 0 for status in BotStatus})
-    busy = available = 0
-    for record in store.bots.values():
-        states[record.state] += 1
-        statuses[record.status.word] += 1
-        busy += record.busy
-        available += record.ready and not record.busy and not process.draining
-    lobbies = [record for record in store.lobbies.values() if record.active]
-    races = [record for record in store.races.values() if record.active]
+    """Return the figures of the whole process; the summaries name every state and status, also those at 0.
+
+    `counts` are those of the store, if they are at hand.
+    """
+    counts = counts or FleetCounts.of(store)
+    states = {state: 0 for each in traits for state in each.states}
+    states |= {state: count for state, count in counts.states.items() if count}
+    available = 0 if process.draining else counts.free
     return {
         "uptime_seconds": max(0, int(now - process.started_at)),
         "started_at": timestamp(process.started_at),
-        "total_bots": len(store.bots),
+        "total_bots": counts.bots,
         "available_bots": available,
-        "busy_bots": busy,
-        "disconnected_bots": len(store.bots) - available - busy,
-        "active_lobbies": len(lobbies),
+        "busy_bots": counts.busy,
+        "disconnected_bots": counts.bots - available - counts.busy,
+        "active_lobbies": counts.lobbies,
         "total_lobbies_created": lobbies_created,
-        "active_races": len(races),
-        "bot_state_summary": dict(states),
-        "bot_status_summary": dict(statuses),
+        "active_races": counts.races,
+        "bot_state_summary": states,
+        "bot_status_summary": {status.word: counts.statuses[status.word] for status in BotStatus},
         "version": process.version,
         "draining": process.draining,
         "draining_waits_for": waits_for(store) if process.draining else [],

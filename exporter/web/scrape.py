@@ -54,7 +54,7 @@ class Scrape:
             if not limit.expired():
                 raise
             detail = "the page was not ready within the time limit of the scrape: set a longer scrape_timeout"
-            raise HttpProblem(503, detail) from None
+            raise HttpProblem(503, detail, {hdrs.RETRY_AFTER: "1"}) from None
         headers: dict[str, str] = {hdrs.CONTENT_TYPE: page.content_type, hdrs.VARY: "Accept, Accept-Encoding"}
         if page.content_encoding:
             headers[hdrs.CONTENT_ENCODING] = page.content_encoding

@@ -1,18 +1,24 @@
 """The /status routes: the store as JSON."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
+from exporter.metrics.negotiation import allows_gzip
 from exporter.model.states import BotStatus, PlatformTraits
-from exporter.model.status import BotRecord, LobbyRecord
+from exporter.model.status import BotRecord
+from exporter.packing import Codec, Member, fastest
 from exporter.process import ProcessState
+from exporter.slices import Pace
 from exporter.stats import LogonStats
 from exporter.store import StatusStore
 from exporter.timing import Clock
 from exporter.web import encode
-from exporter.web.answers import HttpProblem, json_answer
+from exporter.web.answers import JSON_TYPE, HttpProblem, encoded
+from exporter.web.board import Board, Texts
+
+_TINY_BYTES: Final = 1400  # one packet, compressed or not
 
 _WORD: Mapping[str, Callable[[BotRecord], str]] = {
     "status": lambda bot: bot.status.word,
@@ -30,6 +36,7 @@ def find_bot(store: StatusStore, name: str) -> BotRecord | None:
 class StatusPages:
     """The handlers of /status and below.
 
+    Lists are put together from texts that were written when their objects changed. Every answer has an ETag.
     `lobbies_created` is the lifetime count, over all runs of the process; `logons` is Steam's queue, if a bot needs it.
     """
 
@@ -42,6 +49,7 @@ class StatusPages:
         *,
         lobbies_created: Callable[[], int],
         logons: Callable[[], LogonStats | None],
+        codec: Codec | None = None,
     ) -> None:
         encode.check_traits(traits)
         self._store = store
@@ -50,31 +58,37 @@ class StatusPages:
         self._clock = clock
         self._lobbies_created = lobbies_created
         self._logons = logons
+        self._board = Board(store, process)
+        self._codec = codec or fastest()
 
-    async def everything(self, _: web.Request) -> web.Response:
+    async def everything(self, request: web.Request) -> web.Response:
         """Return the system, every bot, every lobby and every race."""
-        return json_answer(
-            {
-                "system": self.figures(),
-                "bots": self._bots(self._store.bots.values()),
-                "lobbies": self._lobbies(),
-                "races": self._races(),
-            }
+        await self._board.refreshed(Pace())
+        board = self._board
+        system = encoded(self.figures())
+        return await self._answer(
+            request,
+            *(b'{"system":', system, b',"bots":[', board.bots, b'],"lobbies":[', board.lobbies),
+            *(b'],"races":[', board.races, b"]}"),
         )
 
-    async def system(self, _: web.Request) -> web.Response:
+    async def system(self, request: web.Request) -> web.Response:
         """Return the figures of the whole process."""
-        return json_answer(self.figures())
+        await self._board.refreshed(Pace())
+        return await self._answer(request, encoded(self.figures()))
 
     async def bots(self, request: web.Request) -> web.Response:
         """Return the bots; `status`, `platform` and `healthy` filter, given several times any of the values counts."""
         wanted = self._filters(request)
+        await self._board.refreshed(Pace())
+        if not wanted:
+            return await self._answer(request, b'{"bots":[', self._board.bots, b"]}")
         chosen = (
-            record
-            for record in self._store.bots.values()
+            name
+            for name, record in self._store.bots.items()
             if all(_WORD[key](record) in values for key, values in wanted.items())
         )
-        return json_answer({"bots": self._bots(chosen)})
+        return await self._answer(request, b'{"bots":[', self._board.bots.chosen(chosen), b"]}")
 
     async def bot(self, request: web.Request) -> web.Response:
         """Return one bot, by its name or its Steam username."""
@@ -82,23 +96,27 @@ class StatusPages:
         record = find_bot(self._store, name)
         if record is None:
             raise HttpProblem(404, f"there is no bot with the name or username {name!r}: /status/bots lists them")
-        return json_answer(encode.bot(record, draining=self._process.draining))
+        return await self._answer(request, encoded(encode.bot(record, draining=self._process.draining)))
 
-    async def lobbies(self, _: web.Request) -> web.Response:
+    async def lobbies(self, request: web.Request) -> web.Response:
         """Return the lobbies, finished ones for ten minutes more."""
-        return json_answer({"lobbies": self._lobbies()})
+        await self._board.refreshed(Pace())
+        return await self._answer(request, b'{"lobbies":[', self._board.lobbies, b"]}")
 
     async def lobby(self, request: web.Request) -> web.Response:
         """Return one lobby by its id."""
         asked = request.match_info["lobby_id"]
         for record in self._store.lobbies.values():
             if record.lobby_id is not None and str(record.lobby_id) == asked:
-                return json_answer(self._lobby(record))
+                bot = self._store.bots.get(record.bot)
+                shown = encode.lobby(record, bot_username=bot.subject if bot is not None else None)
+                return await self._answer(request, encoded(shown))
         raise HttpProblem(404, f"there is no lobby with the id {asked!r}: /status/lobbies lists them")
 
-    async def races(self, _: web.Request) -> web.Response:
+    async def races(self, request: web.Request) -> web.Response:
         """Return the races that our bots follow."""
-        return json_answer({"races": self._races()})
+        await self._board.refreshed(Pace())
+        return await self._answer(request, b'{"races":[', self._board.races, b"]}")
 
     async def race(self, request: web.Request) -> web.Response:
         """Return one race by its category and slug."""
@@ -106,7 +124,7 @@ class StatusPages:
         record = self._store.races.get(name)
         if record is None:
             raise HttpProblem(404, f"no bot follows a race {name!r}: /status/races lists them")
-        return json_answer(encode.race(record))
+        return await self._answer(request, encoded(encode.race(record)))
 
     def figures(self) -> encode.Json:
         """Return the system as JSON."""
@@ -119,18 +137,23 @@ class StatusPages:
             logons=self._logons(),
         )
 
-    def _bots(self, records: Iterable[BotRecord]) -> list[Any]:
-        return [encode.bot(record, draining=self._process.draining) for record in records]
-
-    def _lobbies(self) -> list[Any]:
-        return [self._lobby(record) for record in self._store.lobbies.values()]
-
-    def _lobby(self, record: LobbyRecord) -> encode.Json:
-        bot = self._store.bots.get(record.bot)
-        return encode.lobby(record, bot_username=bot.subject if bot is not None else None)
-
-    def _races(self) -> list[Any]:
-        return [encode.race(record) for record in self._store.races.values()]
+    async def _answer(self, request: web.Request, *parts: bytes | Texts) -> web.Response:
+        """Return the parts as one body, or 304 if the client has it; compressed, if the client takes that."""
+        texts = [part.joined() if isinstance(part, Texts) else part for part in parts]
+        marks = (part.version if isinstance(part, Texts) else self._codec.crc(part) for part in parts)
+        tag = "-".join(f"{mark:x}" for mark in (int(self._process.started_at * 1000), *marks))
+        headers = {hdrs.ETAG: f'W/"{tag}"', hdrs.VARY: hdrs.ACCEPT_ENCODING}
+        if any(known.value in (tag, "*") for known in request.if_none_match or ()):
+            return web.Response(status=304, headers=headers)
+        if sum(map(len, texts)) < _TINY_BYTES or not _takes_gzip(request):
+            return web.Response(body=b"".join(texts), content_type=JSON_TYPE, headers=headers)
+        headers[hdrs.CONTENT_ENCODING] = "gzip"
+        member, pace = Member(self._codec), Pace()
+        for part, text in zip(parts, texts, strict=True):
+            packed = await part.packed(text, self._codec, pace) if isinstance(part, Texts) else [self._codec.pack(text)]
+            for block in packed:
+                member.add(block)
+        return web.Response(body=b"".join(member.close()), content_type=JSON_TYPE, headers=headers)
 
     def _filters(self, request: web.Request) -> dict[str, set[str]]:
         """Return the allowed words of each filter that is set; an empty value filters nothing."""
@@ -148,3 +171,7 @@ class StatusPages:
             if value:
                 wanted.setdefault(key, set()).add(value)
         return wanted
+
+
+def _takes_gzip(request: web.Request) -> bool:
+    return allows_gzip(", ".join(request.headers.getall(hdrs.ACCEPT_ENCODING, [])) or None)

@@ -58,6 +58,14 @@ def ok(description: str, shape: type[BaseModel]) -> Mapping[int, Given]:
     return {200: Given(description, shape)}
 
 
+def kept(description: str, shape: type[BaseModel]) -> Mapping[int, Given]:
+    """Return the good answers of a route whose answers have a version."""
+    return {
+        200: Given(description, shape, headers={"ETag": "Its version."}),
+        304: Given("The client has it already."),
+    }
+
+
 def refusals(*statuses: int) -> frozenset[int]:
     """Return the statuses of an operation's own problems."""
     return frozenset(statuses)

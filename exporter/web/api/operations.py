@@ -6,7 +6,7 @@ from typing import Final
 from exporter.model.history import HistoryKind
 from exporter.model.states import BotStatus
 from exporter.web.api import shapes
-from exporter.web.api.operation import Given, Operation, Parameter, Schema, ok, refusals
+from exporter.web.api.operation import Given, Operation, Parameter, Schema, kept, ok, refusals
 from exporter.web.control.bots import GuardCode, MaintenanceNote
 from exporter.web.control.lobbies import Kicked, LobbyChanges, NewLobby, Player
 from exporter.web.control.older import OlderLobby, OlderLobbyId
@@ -47,21 +47,32 @@ _READS: Final[_Table] = {
         "metrics",
         {200: Given("The metrics.", media=("text/plain", "application/openmetrics-text"))},
         query=(Parameter("name[]", "Only this metric.", many=True),),
-        headers=(Parameter("Accept", "Which of the two formats is preferred, as Prometheus sends it."),),
+        headers=(
+            Parameter("Accept", "Which of the two formats is preferred, as Prometheus sends it."),
+            Parameter(
+                "X-Prometheus-Scrape-Timeout-Seconds",
+                "How long the client waits: a page that would come too late is 503.",
+                {"type": "number"},
+            ),
+        ),
+        refuses=refusals(503),
     ),
-    ("GET", "/status"): Operation("showStatus", "status", ok("Everything.", shapes.Status)),
-    ("GET", "/status/system"): Operation("showSystem", "status", ok("The figures.", shapes.System)),
+    ("GET", "/status"): Operation("showStatus", "status", kept("Everything.", shapes.Status), headers=_KNOWN),
+    ("GET", "/status/system"): Operation("showSystem", "status", kept("The figures.", shapes.System), headers=_KNOWN),
     ("GET", "/status/bots"): Operation(
         "listBots",
         "status",
-        ok("The bots that fit all filters.", shapes.Bots),
+        kept("The bots that fit all filters.", shapes.Bots),
+        headers=_KNOWN,
         query=(
             Parameter("status", "Its verdict.", {"type": "string", "enum": [each.word for each in BotStatus]}, True),
             Parameter("platform", "Its platform.", _PLATFORM, many=True),
             Parameter("healthy", "Whether it is connected.", {"type": "string", "enum": ["true", "false"]}, many=True),
         ),
     ),
-    ("GET", "/status/bots/{name}"): Operation("showBot", "status", ok("The bot.", shapes.Bot), refuses=refusals(404)),
+    ("GET", "/status/bots/{name}"): Operation(
+        "showBot", "status", kept("The bot.", shapes.Bot), headers=_KNOWN, refuses=refusals(404)
+    ),
     ("GET", "/status/bots/{name}/history"): Operation(
         "listHistoryOfBot", "history", ok("A page.", shapes.History), query=_PAGE, refuses=refusals(404, 503)
     ),
@@ -96,13 +107,15 @@ _READS: Final[_Table] = {
     ("POST", "/api/v1/stream-tickets"): Operation(
         "makeStreamTicket", "feed", {201: Given("The ticket.", shapes.StreamTicket)}, refuses=refusals(503)
     ),
-    ("GET", "/status/lobbies"): Operation("listLobbies", "status", ok("The lobbies.", shapes.Lobbies)),
-    ("GET", "/status/lobbies/{lobby_id}"): Operation(
-        "showLobby", "status", ok("The lobby.", shapes.Lobby), refuses=refusals(404)
+    ("GET", "/status/lobbies"): Operation(
+        "listLobbies", "status", kept("The lobbies.", shapes.Lobbies), headers=_KNOWN
     ),
-    ("GET", "/status/races"): Operation("listRaces", "status", ok("The races.", shapes.Races)),
+    ("GET", "/status/lobbies/{lobby_id}"): Operation(
+        "showLobby", "status", kept("The lobby.", shapes.Lobby), headers=_KNOWN, refuses=refusals(404)
+    ),
+    ("GET", "/status/races"): Operation("listRaces", "status", kept("The races.", shapes.Races), headers=_KNOWN),
     ("GET", "/status/races/{category}/{slug}"): Operation(
-        "showRace", "status", ok("The race.", shapes.Race), refuses=refusals(404)
+        "showRace", "status", kept("The race.", shapes.Race), headers=_KNOWN, refuses=refusals(404)
     ),
     ("GET", "/health"): Operation(
         "tellHealth",

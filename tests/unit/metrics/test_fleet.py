@@ -8,9 +8,9 @@ import pytest
 
 from exporter.metrics.columns import BLOCK, Column
 from exporter.metrics.fleet import Fleet
-from exporter.metrics.packing import ZLIB, Member
 from exporter.model import events as ev
 from exporter.model.record import replace
+from exporter.packing import ZLIB, Member
 from exporter.stats import BotStats
 from tests.unit.metrics.rig import RACING, Rig, connected, racer
 

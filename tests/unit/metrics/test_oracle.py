@@ -18,11 +18,11 @@ from exporter.metrics.catalogue import FAMILIES, Stability
 from exporter.metrics.columns import BLOCK
 from exporter.metrics.figures import BOT_VALUES, NO_MESSAGES, BotFigures
 from exporter.metrics.lines import number
-from exporter.metrics.packing import ZLIB, Codec, fastest
 from exporter.model import events as ev
 from exporter.model.record import replace
 from exporter.model.states import BotStatus, CreateFailure, EntrantStatus, LobbyState, RaceState
 from exporter.model.status import BotRecord, Maintenance
+from exporter.packing import ZLIB, Codec, fastest
 from exporter.stats import BotStats, LogonStats, OrderStats, StorageStats, StreamStats
 from tests.unit.metrics import oracle
 from tests.unit.metrics.rig import OPENMETRICS, RACING, STEAM, TABLES, Rig, lobby, race

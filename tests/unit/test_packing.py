@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from isal import isal_zlib
 
-from exporter.metrics.packing import NOTHING, ZLIB, Codec, Member, combined_crc, fastest
+from exporter.packing import NOTHING, ZLIB, Codec, Member, combined_crc, fastest
 
 CODECS = pytest.mark.parametrize("codec", [ZLIB, fastest()], ids=["zlib", "fastest"])
 

@@ -55,6 +55,7 @@ bench: $(VENV)/.dev ## measure, beside other programs that do the same work (abo
 	$(BIN)/python -m benchmarks.history --json build/history.json
 	$(BIN)/python -m benchmarks.feed --json build/feed.json
 	$(BIN)/python -m benchmarks.exposition --json build/exposition.json
+	$(BIN)/python -m benchmarks.status --json build/status.json
 
 docs: $(VENV)/.dev ## regenerate the documents and dashboards that come from code
 	$(BIN)/python -m scripts.docs

@@ -15,12 +15,13 @@ class Column:
     hold its joined text.
     """
 
-    __slots__ = ("_crc", "_fragments", "_joined", "_packed", "_unjoined", "_unpacked", "size")
+    __slots__ = ("_crc", "_fragments", "_joined", "_packed", "_unjoined", "_unpacked", "_written", "size")
 
     def __init__(self) -> None:
         self._fragments: list[bytes] = []
         self._joined: list[bytes] = []
         self._packed: list[Packed] = []
+        self._written: set[int] = set()  # since the others were last brought up to date
         self._unjoined: set[int] = set()
         self._unpacked: set[int] = set()
         self._crc: int | None = 0
@@ -37,13 +38,11 @@ class Column:
         """Replace a fragment."""
         self.size += len(fragment) - len(self._fragments[slot])
         self._fragments[slot] = fragment
-        block = slot // BLOCK
-        self._unjoined.add(block)
-        self._unpacked.add(block)
-        self._crc = None
+        self._written.add(slot // BLOCK)
 
     def join(self) -> Iterator[None]:
         """Join the stale blocks, one a step."""
+        self._note_written()
         for block in tuple(self._unjoined):
             self._joined[block] = self._text(block)
             self._unjoined.discard(block)
@@ -51,6 +50,7 @@ class Column:
 
     def pack(self, codec: Codec) -> Iterator[None]:
         """Compress the stale blocks, one a step."""
+        self._note_written()
         for block in tuple(self._unpacked):
             self._packed[block] = codec.pack(self._text(block))
             self._unpacked.discard(block)
@@ -70,6 +70,13 @@ class Column:
         """Append the compressed blocks."""
         member.chunks += [packed.data for packed in self._packed]
         member.count(self._crc or 0, self.size)
+
+    def _note_written(self) -> None:
+        if self._written:
+            self._unjoined |= self._written
+            self._unpacked |= self._written
+            self._written.clear()
+            self._crc = None
 
     def _text(self, block: int) -> bytes:
         return b"".join(self._fragments[block * BLOCK : (block + 1) * BLOCK])

@@ -125,7 +125,10 @@ class Exposition:
                 known = await asyncio.to_thread(self._process.collect)
             pace = Pace()
             await pace.work(self._fleet.refresh())
-            pieces = list(self._pieces(flavour, known))
+            pieces: list[bytes | Column] = []
+            for piece in self._pieces(flavour, known):
+                pieces.append(piece)
+                await pace.rest()
             if not flavour.gzip:
                 parts = await self._plain(pieces, pace)
             elif sum(piece.size if isinstance(piece, Column) else len(piece) for piece in pieces) < self._small_bytes:

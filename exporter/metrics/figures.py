@@ -53,21 +53,21 @@ class BotFigures:
 class BotValues:
     """The rows of one family, and what they depend on besides the bot's name and traits.
 
-    `reads` are fields of the record, or of `BotFigures`.
+    `reads` are fields of the record, or of `BotFigures`. A family that has one row without labels, or none while the
+    figure is not known, also has the `number` itself, for those in a hurry.
     """
 
     rows: Callable[[BotFigures], Rows]
     reads: tuple[str, ...]
+    number: Callable[[BotFigures], float | None] | None = None
 
 
 def _number(value: Callable[[BotFigures], float | None], *reads: str) -> BotValues:
-    """One row without labels, or none while the figure is not known."""
-
     def rows(bot: BotFigures) -> Rows:
         figure = value(bot)
         return () if figure is None else (((), figure),)
 
-    return BotValues(rows, reads)
+    return BotValues(rows, reads, value)
 
 
 def _field(name: str) -> BotValues:

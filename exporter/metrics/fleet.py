@@ -18,7 +18,7 @@ from exporter.metrics.figures import (
     messages,
 )
 from exporter.metrics.gathered import Lobbies, Rooms
-from exporter.metrics.lines import fragment, labels, samples
+from exporter.metrics.lines import fragment, labels, number, samples
 from exporter.model import events as ev
 from exporter.model.states import LobbyState, PlatformTraits
 from exporter.model.status import BotRecord
@@ -129,9 +129,10 @@ class Fleet:
             self._counters.counted.pop(name, None)
             del self._changed_bots[name]
             yield
-        for name, stats in tuple(self._stats.items()):
-            self._write_messages(name, stats)
-            yield
+        for name in tuple(self._written):  # names only: ten thousand new pairs would call the garbage collector
+            if (stats := self._stats.get(name)) is not None:
+                self._write_messages(name, stats)
+                yield
         for category in tuple(self._changed_categories):
             self._write_category(category)
             del self._changed_categories[category]
@@ -167,7 +168,12 @@ class Fleet:
             self._follow(bot, category)
 
     def _put(self, bot: _Bot, family: str, figures: BotFigures) -> None:
-        text = fragment(family, _OWN_LABELS[family], tuple(BOT_VALUES[family].rows(figures)), bot.labels)
+        values = BOT_VALUES[family]
+        if values.number is not None:
+            figure = values.number(figures)
+            text = "" if figure is None else f"{family}{{{bot.labels}}} {number(figure)}\n"
+        else:
+            text = fragment(family, _OWN_LABELS[family], tuple(values.rows(figures)), bot.labels)
         self.columns[family].put(bot.slot, text.encode())
 
     def _write_messages(self, name: str, stats: BotStats) -> None:

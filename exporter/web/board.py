@@ -85,7 +85,10 @@ class Texts:
 
 
 class Board:
-    """A subscriber of the store that has its texts and counts, once `refreshed`."""
+    """A subscriber of the store. It has the texts of everything once it is `refreshed`, and counts at any time.
+
+    `changes` is another number after every change.
+    """
 
     def __init__(self, store: StatusStore, process: ProcessState) -> None:
         self._store = store
@@ -93,7 +96,9 @@ class Board:
         self._draining = process.draining
         self._subjects: dict[str, str] = {}
         self._renamed = False
-        self.counts = FleetCounts()
+        self._counts = FleetCounts()
+        self._uncounted = {"bot": set(store.bots), "lobby": set(store.lobbies), "race": set(store.races)}
+        self.changes = 0
         self.bots = Texts(self._bot, store.bots)
         self.lobbies = Texts(self._lobby, store.lobbies)
         self.races = Texts(self._race, store.races)
@@ -101,6 +106,8 @@ class Board:
 
     def on_change(self, change: ev.Change) -> None:
         """Mark what changed."""
+        self.changes += 1
+        self._uncounted[change.kind].add(change.name)
         moved = change.before is None or change.after is None
         if isinstance(change, ev.BotChange):
             self.bots.mark(change.name, moved=moved)
@@ -108,6 +115,17 @@ class Board:
             self.lobbies.mark(change.name, moved=moved)
         else:
             self.races.mark(change.name, moved=moved)
+
+    def counts(self) -> FleetCounts:
+        """Return the counts of this moment."""
+        bots, lobbies, races = self._uncounted.values()
+        while bots:
+            self._counts.update_bot(name := bots.pop(), self._store.bots.get(name))
+        while lobbies:
+            self._counts.update_lobby(key := lobbies.pop(), self._store.lobbies.get(key))
+        while races:
+            self._counts.update_race(name := races.pop(), self._store.races.get(name))
+        return self._counts
 
     async def refreshed(self, pace: Pace) -> None:
         """Write what has changed; until the next await everything is as the store has it."""
@@ -129,7 +147,6 @@ class Board:
 
     def _bot(self, name: str) -> bytes | None:
         record = self._store.bots.get(name)
-        self.counts.update_bot(name, record)
         if record is None:
             self._renamed = self._subjects.pop(name, None) is not None or self._renamed
             return None
@@ -140,7 +157,6 @@ class Board:
 
     def _lobby(self, key: str) -> bytes | None:
         record = self._store.lobbies.get(key)
-        self.counts.update_lobby(key, record)
         if record is None:
             return None
         bot = self._store.bots.get(record.bot)
@@ -148,5 +164,4 @@ class Board:
 
     def _race(self, name: str) -> bytes | None:
         record = self._store.races.get(name)
-        self.counts.update_race(name, record)
         return None if record is None else encoded(encode.race(record))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TypeAlias
 
@@ -71,8 +72,13 @@ def _address(peer: object) -> _Address | None:
         peer = peer[0]
     if isinstance(peer, IPv4Address | IPv6Address):
         return peer
+    return _parsed(str(peer))
+
+
+@lru_cache(maxsize=1024)  # the same few ask again and again
+def _parsed(text: str) -> _Address | None:
     try:
-        address = ip_address(str(peer).strip().split("%")[0])
+        address = ip_address(text.strip().split("%")[0])
     except ValueError:
         return None
     return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address

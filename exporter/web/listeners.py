@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import SplitResult, urlsplit
 
@@ -76,6 +77,7 @@ def _authority(parts: SplitResult) -> tuple[str, str, int] | None:
     return parts.scheme, parts.hostname.rstrip("."), parts.port or _DEFAULT_PORTS[parts.scheme]
 
 
+@lru_cache(maxsize=1024)  # the same few are asked for again and again
 def _literal(host: str) -> IPv4Address | IPv6Address | None:
     try:
         return ip_address(host)

@@ -2,17 +2,16 @@
 
 import asyncio
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from aiohttp import hdrs, web
 
-from exporter.slices import Pace
 from exporter.web.answers import HttpProblem
+from exporter.web.streaming import streamed
 
 _TIMEOUT_HEADER: Final = "X-Prometheus-Scrape-Timeout-Seconds"
 _MARGIN_S: Final = 0.5
-_WRITE_BYTES: Final = 64 * 1024
 
 
 class MetricsPage(Protocol):
@@ -58,36 +57,7 @@ class Scrape:
         headers: dict[str, str] = {hdrs.CONTENT_TYPE: page.content_type, hdrs.VARY: "Accept, Accept-Encoding"}
         if page.content_encoding:
             headers[hdrs.CONTENT_ENCODING] = page.content_encoding
-        if page.size <= _WRITE_BYTES:
-            return web.Response(body=b"".join(page.parts), headers=headers)
-        return await _streamed(request, page, headers)
-
-
-async def _streamed(request: web.Request, page: MetricsPage, headers: Mapping[str, str]) -> web.StreamResponse:
-    answer = web.StreamResponse(headers=headers)
-    answer.content_length = page.size
-    await answer.prepare(request)
-    pace = Pace()
-    try:
-        for text in _writes(page.parts) if request.method != hdrs.METH_HEAD else ():
-            await answer.write(text)  # waits for a client that reads slowly
-            await pace.rest()  # and others wait for one that reads fast
-        await answer.write_eof()
-    except ConnectionResetError:
-        return answer  # the client has gone: nobody is left to tell
-    return answer
-
-
-def _writes(parts: Sequence[bytes]) -> Iterator[bytearray]:
-    """Yield the parts in pieces of 64 KiB, or a little more."""
-    waiting = bytearray()
-    for part in parts:
-        waiting += part
-        if len(waiting) >= _WRITE_BYTES:
-            yield waiting
-            waiting = bytearray()
-    if waiting:
-        yield waiting
+        return await streamed(request, page.parts, headers)
 
 
 def _patience_s(header: str | None) -> float | None:

@@ -17,6 +17,7 @@ from exporter.timing import Clock
 from exporter.web import encode
 from exporter.web.answers import JSON_TYPE, HttpProblem, encoded
 from exporter.web.board import Board, Texts
+from exporter.web.streaming import streamed
 
 _TINY_BYTES: Final = 1400  # one packet, compressed or not
 
@@ -60,24 +61,24 @@ class StatusPages:
         self._logons = logons
         self._board = Board(store, process)
         self._codec = codec or fastest()
+        self._made_of: object = None
+        self._figures = b""
 
-    async def everything(self, request: web.Request) -> web.Response:
+    async def everything(self, request: web.Request) -> web.StreamResponse:
         """Return the system, every bot, every lobby and every race."""
         await self._board.refreshed(Pace())
         board = self._board
-        system = encoded(self.figures())
         return await self._answer(
             request,
-            *(b'{"system":', system, b',"bots":[', board.bots, b'],"lobbies":[', board.lobbies),
+            *(b'{"system":', self._system(), b',"bots":[', board.bots, b'],"lobbies":[', board.lobbies),
             *(b'],"races":[', board.races, b"]}"),
         )
 
-    async def system(self, request: web.Request) -> web.Response:
+    async def system(self, request: web.Request) -> web.StreamResponse:
         """Return the figures of the whole process."""
-        await self._board.refreshed(Pace())
-        return await self._answer(request, encoded(self.figures()))
+        return await self._answer(request, self._system())
 
-    async def bots(self, request: web.Request) -> web.Response:
+    async def bots(self, request: web.Request) -> web.StreamResponse:
         """Return the bots; `status`, `platform` and `healthy` filter, given several times any of the values counts."""
         wanted = self._filters(request)
         await self._board.refreshed(Pace())
@@ -90,7 +91,7 @@ class StatusPages:
         )
         return await self._answer(request, b'{"bots":[', self._board.bots.chosen(chosen), b"]}")
 
-    async def bot(self, request: web.Request) -> web.Response:
+    async def bot(self, request: web.Request) -> web.StreamResponse:
         """Return one bot, by its name or its Steam username."""
         name = request.match_info["name"]
         record = find_bot(self._store, name)
@@ -98,12 +99,12 @@ class StatusPages:
             raise HttpProblem(404, f"there is no bot with the name or username {name!r}: /status/bots lists them")
         return await self._answer(request, encoded(encode.bot(record, draining=self._process.draining)))
 
-    async def lobbies(self, request: web.Request) -> web.Response:
+    async def lobbies(self, request: web.Request) -> web.StreamResponse:
         """Return the lobbies, finished ones for ten minutes more."""
         await self._board.refreshed(Pace())
         return await self._answer(request, b'{"lobbies":[', self._board.lobbies, b"]}")
 
-    async def lobby(self, request: web.Request) -> web.Response:
+    async def lobby(self, request: web.Request) -> web.StreamResponse:
         """Return one lobby by its id."""
         asked = request.match_info["lobby_id"]
         for record in self._store.lobbies.values():
@@ -113,12 +114,12 @@ class StatusPages:
                 return await self._answer(request, encoded(shown))
         raise HttpProblem(404, f"there is no lobby with the id {asked!r}: /status/lobbies lists them")
 
-    async def races(self, request: web.Request) -> web.Response:
+    async def races(self, request: web.Request) -> web.StreamResponse:
         """Return the races that our bots follow."""
         await self._board.refreshed(Pace())
         return await self._answer(request, b'{"races":[', self._board.races, b"]}")
 
-    async def race(self, request: web.Request) -> web.Response:
+    async def race(self, request: web.Request) -> web.StreamResponse:
         """Return one race by its category and slug."""
         name = f"{request.match_info['category']}/{request.match_info['slug']}"
         record = self._store.races.get(name)
@@ -135,25 +136,36 @@ class StatusPages:
             now=self._clock.now(),
             lobbies_created=self._lobbies_created(),
             logons=self._logons(),
+            counts=self._board.counts(),
         )
 
-    async def _answer(self, request: web.Request, *parts: bytes | Texts) -> web.Response:
+    def _system(self) -> bytes:
+        """Return the text of the figures, which is the same for a second unless something happens."""
+        uptime_s, logons = int(self._clock.now() - self._process.started_at), self._logons()
+        queue = (logons.queue_length, logons.cooldown_until) if logons is not None else None
+        made_of = (uptime_s, self._board.changes, self._process.draining, self._lobbies_created(), queue)
+        if made_of != self._made_of:
+            self._made_of, self._figures = made_of, encoded(self.figures())
+        return self._figures
+
+    async def _answer(self, request: web.Request, *parts: bytes | Texts) -> web.StreamResponse:
         """Return the parts as one body, or 304 if the client has it; compressed, if the client takes that."""
         texts = [part.joined() if isinstance(part, Texts) else part for part in parts]
         marks = (part.version if isinstance(part, Texts) else self._codec.crc(part) for part in parts)
         tag = "-".join(f"{mark:x}" for mark in (int(self._process.started_at * 1000), *marks))
-        headers = {hdrs.ETAG: f'W/"{tag}"', hdrs.VARY: hdrs.ACCEPT_ENCODING}
+        headers: dict[str, str] = {hdrs.ETAG: f'W/"{tag}"', hdrs.VARY: hdrs.ACCEPT_ENCODING}
         if any(known.value in (tag, "*") for known in request.if_none_match or ()):
             return web.Response(status=304, headers=headers)
+        headers[hdrs.CONTENT_TYPE] = JSON_TYPE
         if sum(map(len, texts)) < _TINY_BYTES or not _takes_gzip(request):
-            return web.Response(body=b"".join(texts), content_type=JSON_TYPE, headers=headers)
+            return await streamed(request, texts, headers)
         headers[hdrs.CONTENT_ENCODING] = "gzip"
         member, pace = Member(self._codec), Pace()
         for part, text in zip(parts, texts, strict=True):
             packed = await part.packed(text, self._codec, pace) if isinstance(part, Texts) else [self._codec.pack(text)]
             for block in packed:
                 member.add(block)
-        return web.Response(body=b"".join(member.close()), content_type=JSON_TYPE, headers=headers)
+        return await streamed(request, member.close(), headers)
 
     def _filters(self, request: web.Request) -> dict[str, set[str]]:
         """Return the allowed words of each filter that is set; an empty value filters nothing."""

@@ -38,9 +38,10 @@ def same(rig: Rig, board: Board) -> None:
     for kind, objects in plain(rig).items():
         assert orjson.loads(b"[" + getattr(board, kind).joined() + b"]") == orjson.loads(encoded(objects)), kind
     expected = FleetCounts.of(rig.store)
-    assert [getattr(board.counts, each) for each in COUNTS] == [getattr(expected, each) for each in COUNTS]
-    assert +board.counts.states == +expected.states
-    assert +board.counts.statuses == +expected.statuses
+    counts = board.counts()
+    assert [getattr(counts, each) for each in COUNTS] == [getattr(expected, each) for each in COUNTS]
+    assert +counts.states == +expected.states
+    assert +counts.statuses == +expected.statuses
 
 
 @given(st.lists(st.lists(steps(), min_size=1, max_size=8), min_size=1, max_size=6))

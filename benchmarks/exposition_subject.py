@@ -35,7 +35,7 @@ from exporter.model.states import LobbyState
 from exporter.outage import OutageWatch
 from exporter.platforms import PLATFORMS
 from exporter.process import ProcessState
-from exporter.stats import BotStats, HttpStats, LoopStats, OrderStats, StorageStats
+from exporter.stats import BotStats, HttpStats, LoopStats, OrderStats, StorageStats, StreamStats
 from exporter.store import StatusStore
 from exporter.timing import SystemClock
 from tests.unit.metrics import oracle
@@ -230,6 +230,7 @@ class Collected:
             lambda: None,
             StorageStats(),
             OrderStats(),
+            StreamStats(),
         )
         names, process = self.names, oracle.process_registry()
 

@@ -5,7 +5,7 @@
     stall        how late a 1 ms ticker on bot-exporter's event loop is while it is scraped, and the most processor time
                  that the loop's thread spends between two ticks, which other programs disturb less
     memory       what a process holds at most while it is scraped, beyond what it held with the fleet alone
-    events       one event through the store and all of its subscribers
+    events       processor time of one event through the store and all of its subscribers
 
 Each subject is a process of its own; rounds are interleaved. Run it with `python -m benchmarks.exposition`; --help
 shows the options.

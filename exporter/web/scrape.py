@@ -43,7 +43,7 @@ class Scrape:
     async def metrics(self, request: web.Request) -> web.StreamResponse:
         """Answer a scrape; `name[]` picks metrics. A page that is not ready in time is refused, never cut off."""
         try:
-            async with asyncio.timeout(_patience_s(request.headers.get(_TIMEOUT_HEADER))) as limit:
+            async with asyncio.timeout(patience_s(request.headers.get(_TIMEOUT_HEADER))) as limit:
                 page = await self._source.page(
                     accept=", ".join(request.headers.getall(hdrs.ACCEPT, [])) or None,
                     accept_encoding=", ".join(request.headers.getall(hdrs.ACCEPT_ENCODING, [])) or None,
@@ -60,7 +60,7 @@ class Scrape:
         return await streamed(request, page.parts, headers)
 
 
-def _patience_s(header: str | None) -> float | None:
+def patience_s(header: str | None) -> float | None:
     """Return how long the page may take, None for as long as it needs.
 
     Prometheus says after how many seconds it gives up; it should get its answer before. What is no sensible number

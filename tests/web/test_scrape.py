@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from exporter.metrics.exposition import SMALL_BYTES, Exposition
 from exporter.model import events as ev
 from exporter.stats import BotStats
-from exporter.web.scrape import MetricsSource
+from exporter.web.scrape import MetricsSource, patience_s
 from tests.eventually import eventually
 from tests.tools import require_tool
 from tests.unit.metrics.rig import OPENMETRICS, TABLES, Rig, connected
@@ -82,6 +82,14 @@ async def test_a_page_that_is_late_is_refused_before_the_scrape_gives_up(fleet: 
 @pytest.mark.parametrize("given", ["", "soon", "nan", "inf", "0", "-1", "1e999"])
 async def test_no_sensible_limit_is_none(fleet: Fleet, given: str) -> None:
     assert (await fleet.call("/metrics", headers={TIMEOUT: given})).status == 200
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [(None, None), ("10", 9.5), ("1.25", 0.75), ("1", 0.5), ("0.4", 0.2), ("soon", None), ("nan", None), ("-1", None)],
+)
+def test_a_page_may_take_half_a_second_less_than_the_scrape(header: str | None, seconds: float | None) -> None:
+    assert patience_s(header) == seconds
 
 
 async def test_a_timeout_of_the_source_itself_is_a_bug_and_not_the_clients(fleet: Fleet) -> None:

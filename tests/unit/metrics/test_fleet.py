@@ -10,9 +10,10 @@ from exporter.metrics.columns import BLOCK, Column
 from exporter.metrics.fleet import Fleet
 from exporter.model import events as ev
 from exporter.model.record import replace
+from exporter.model.states import RaceState
 from exporter.packing import ZLIB, Member
 from exporter.stats import BotStats
-from tests.unit.metrics.rig import RACING, Rig, connected, racer
+from tests.unit.metrics.rig import RACING, Rig, connected, race, racer
 
 
 class Writing:
@@ -145,6 +146,36 @@ def test_a_step_that_fails_is_done_again() -> None:
     writing.refresh()
     for name in ("bot_info", "bot_up", "bot_crashes_total", "bot_state_transitions_total"):
         assert b'"alpha"' in writing.blocks()[name][0], name
+
+
+def test_draining_reaches_bots_that_are_written_already() -> None:
+    writing = Writing()
+    writing.rig.apply(racer("alpha"), *connected("alpha"))
+    for draining in (False, True, False):
+        writing.rig.process.draining = draining
+        writing.refresh()
+        assert writing.blocks()["bot_available"][0].endswith(b" 0\n" if draining else b" 1\n")
+
+
+def test_a_bot_is_written_again_for_what_another_bot_reports() -> None:
+    writing = Writing()
+    writing.rig.apply(racer("alpha"), racer("delta"))
+    for bot in ("alpha", "delta"):
+        writing.rig.apply(ev.RaceUpdated(bot, 2.0, race("one-1", RaceState.IN_PROGRESS)))
+    writing.refresh()
+    writing.rig.apply(ev.RaceUpdated("delta", 3.0, race("one-1", RaceState.FINISHED)))
+    writing.refresh()
+    finished = writing.blocks()["bot_races_finished_total"][0].decode()
+    assert 'bot="alpha",platform="racetime",outcome="finished"} 1\n' in finished  # the first one in the room
+
+
+def test_a_bot_with_a_socket_to_a_room_that_it_does_not_follow() -> None:
+    writing = Writing()
+    writing.rig.apply(racer("alpha"), racer("delta"), ev.RaceUpdated("alpha", 2.0, race("one-1")))
+    writing.refresh()
+    writing.rig.apply(ev.RoomConnected("delta", 3.0, "alttp/one-1"))
+    writing.refresh()
+    assert b'bot="delta",platform="racetime",connected="true"} 1\n' in writing.blocks()["bot_race_rooms"][0]
 
 
 def test_a_column_packs_what_it_joins() -> None:

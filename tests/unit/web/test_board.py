@@ -8,13 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.model import events as ev
+from exporter.model.states import LobbyState
 from exporter.packing import ZLIB
 from exporter.slices import Pace
 from exporter.web import encode
 from exporter.web.answers import encoded
 from exporter.web.board import Board
 from exporter.web.counts import FleetCounts
-from tests.unit.metrics.rig import TABLES, Rig, connected, racer
+from tests.unit.metrics.rig import STEAM, TABLES, Rig, connected, lobby, racer
 from tests.unit.metrics.test_oracle import PLATFORMS, Step, steps
 
 COUNTS = ("bots", "lobbies", "races", "busy", "free")
@@ -70,6 +71,29 @@ def test_a_text_is_written_again_only_when_its_object_changed() -> None:
     rig.apply(*connected("delta"))
     asyncio.run(board.refreshed(Pace()))
     assert board.bots.version == version + 1
+
+
+def test_one_that_comes_again_comes_last() -> None:
+    rig = Rig()
+    rig.apply(racer("alpha"), racer("delta"))
+    board = Board(rig.store, rig.process)
+    rig.apply(ev.BotStopped("alpha", 2.0), ev.BotStopped("delta", 2.0), ev.BotRemoved("alpha", 3.0), racer("alpha"))
+    same(rig, board)
+    rig.apply(ev.BotRemoved("delta", 4.0), racer("delta"), ev.BotRemoved("alpha", 5.0))
+    same(rig, board)
+
+
+def test_a_lobby_follows_the_username_of_its_bot() -> None:
+    rig = Rig(PLATFORMS)
+    rig.apply(ev.BotAdded("dire", 1.0, STEAM, "one", active=True))
+    rig.apply(ev.LobbyUpdated("dire", 2.0, lobby("dire", 7, LobbyState.WAITING)))
+    board = Board(rig.store, rig.process)
+    same(rig, board)
+    rig.apply(ev.BotRemoved("dire", 3.0), ev.BotAdded("dire", 4.0, STEAM, "another", active=True))
+    same(rig, board)
+    assert b'"bot_username":"another"' in board.lobbies.joined()
+    rig.apply(ev.BotRemoved("dire", 5.0))
+    same(rig, board)
 
 
 def test_several_may_ask_while_it_is_written() -> None:

@@ -169,6 +169,17 @@ def test_a_bot_is_written_again_for_what_another_bot_reports() -> None:
     assert 'bot="alpha",platform="racetime",outcome="finished"} 1\n' in finished  # the first one in the room
 
 
+def test_what_was_counted_is_written_although_nothing_else_changed() -> None:
+    writing = Writing()
+    writing.rig.apply(racer("alpha"))
+    writing.refresh()
+    record = writing.rig.store.bots["alpha"]
+    writing.rig.counters.on_change(ev.BotChange(ev.ConnectStarted("alpha", 2.0), "alpha", record, record))
+    writing.refresh()
+    assert writing.blocks()["bot_connection_attempts_total"][0].endswith(b" 1\n")
+    assert writing.rig.counters.counted == {}
+
+
 def test_a_bot_with_a_socket_to_a_room_that_it_does_not_follow() -> None:
     writing = Writing()
     writing.rig.apply(racer("alpha"), racer("delta"), ev.RaceUpdated("alpha", 2.0, race("one-1")))

@@ -122,7 +122,9 @@ def _guarded(route_of: RouteOf) -> Middleware:
             return problem_answer(problem.status, problem.detail, path, problem.headers, problem.members)
         except web.HTTPException as error:  # the library's own, such as a body that is too large
             return problem_answer(error.status, error.reason, path)
-        except Exception:  # noqa: BLE001  (a mistake in one answer must not show its details, nor end the connection)
+        except Exception as error:  # noqa: BLE001  (a mistake in one answer must not show its details, nor end the connection)
+            if isinstance(error, ConnectionError) and (request.transport is None or request.transport.is_closing()):
+                return web.Response(status=_CLIENT_LEFT)  # no mistake of ours, and nobody reads it
             route = route_of(request)
             _log.exception("a request failed", method=request.method, route=route.path if route else "unmatched")
             return problem_answer(500, "this is a mistake in bot-exporter: its log has the details", path)

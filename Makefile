@@ -32,7 +32,8 @@ setup: $(VENV)/.dev ## install all that development and tests need (Debian packa
 test: setup ## run all tests
 	$(BIN)/python -m pytest -n auto --dist=worksteal
 
-fuzz: setup ## thousands of requests made from the API's description; SEED=n others (10 minutes at most)
+fuzz: setup ## thousands of requests made from the API's description, and of foreign bytes; SEED=n others (15 minutes)
+	BOT_EXPORTER_FUZZ_EXAMPLES=3000 timeout 5m $(BIN)/python -m pytest -q tests/unit/test_foreign.py tests/web/test_foreign.py
 	BOT_EXPORTER_FUZZ=5000 BOT_EXPORTER_FUZZ_SEED=$(SEED) $(BIN)/python -m pytest -q -s tests/e2e/test_fuzz.py
 
 check: $(VENV)/.dev ## ruff, mypy --strict, import-linter, generated documents

@@ -38,6 +38,7 @@ from exporter.platforms.dota2.settings import lobby_settings
 from exporter.process import VERSION, ProcessState
 from exporter.reload import Fleet, Reloader
 from exporter.runner import RetryPolicy
+from exporter.secrets import Hide, hide_nothing
 from exporter.simulators import dota2 as dota2_simulator
 from exporter.simulators import racetime as racetime_simulator
 from exporter.simulators import steam as steam_simulator
@@ -131,7 +132,7 @@ async def application(
     rng: random.Random | None = None,
     policy: RetryPolicy | None = None,
     stagger_s: float = START_STAGGER_S,
-    hide: Callable[[str], None] = lambda _: None,
+    hide: Hide = hide_nothing,
     platforms: Mapping[str, Platform] = PLATFORMS,
     reload_asked: asyncio.Event | None = None,
     watch_files: bool = False,
@@ -265,7 +266,7 @@ async def _open_storage(
     *,
     clock: Clock,
     rng: random.Random,
-    hide: Callable[[str], None],
+    hide: Hide,
 ) -> Storage:
     configured = config.storage.url
     where = target(url or (configured.reveal() if configured is not None else None), data_dir)

@@ -67,7 +67,7 @@ def read_endpoint(directory: Path) -> Endpoint | None:
     try:
         found = json.loads(text)
         return Endpoint(str(found["url"]), str(found["metrics"]), int(found["pid"]), str(found["version"]))
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         raise EndpointError(f"{path} is not what bot-exporter writes: restart it, or give --url") from None
 
 

@@ -7,12 +7,15 @@
 Values come from services and strangers (player names, error texts): whatever they hold, a line stays one line.
 """
 
+import base64
+import heapq
 import json
 import logging
 import math
 import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -67,30 +70,69 @@ class Redactor:
     It belongs to whoever wires the program, and is given to each part that learns a secret.
     """
 
-    __slots__ = ("_heads",)
+    __slots__ = ("_ends", "_heads", "_held", "_now", "_until")
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         # Values by their first characters, so that the cost follows the text's length, not the fleet's size.
         self._heads: dict[str, tuple[str, ...]] = {}
+        self._held: Counter[str] = Counter()  # by how many values each form is hidden
+        self._until: dict[str, float] = {}
+        self._ends: list[tuple[float, str]] = []
+        self._now = now
 
-    def add(self, secret: str | Revealable) -> None:
-        """Hide this value from now on, in its URL, JSON and repr forms too; one under 6 characters is ignored.
+    def __len__(self) -> int:
+        """Return how many values are hidden."""
+        return len(self._until)
 
-        So short a value would turn up inside ordinary words.
+    def add(self, secret: str | Revealable, for_s: float = math.inf) -> None:
+        """Hide this value from now on, in its URL, JSON, repr and base64 forms too; one under 6 characters is ignored.
+
+        So short a value would turn up inside ordinary words. A value that is good for a limited time only is hidden
+        for `for_s` seconds, and forgotten later: a process that lives for months must not keep each token it ever had.
+        Whoever hides it again prolongs that, and nobody can shorten it.
         """
-        for form in _forms(secret):
-            head = form[:_SHORTEST_SECRET]
-            others = [each for each in self._heads.get(head, ()) if each != form]
-            self._heads[head] = (form, *others)
+        value = _value_of(secret)
+        if len(value) < _SHORTEST_SECRET:
+            return
+        now = self._now()
+        self._forget(now)
+        until = now + for_s
+        if until <= self._until.get(value, -math.inf):
+            return
+        if value not in self._until:
+            self._hide(value)
+        self._until[value] = until
+        if until < math.inf:
+            heapq.heappush(self._ends, (until, value))
 
     def discard(self, secret: str | Revealable) -> None:
         """Forget a value that no one uses any more, such as an expired token."""
-        for form in _forms(secret):
+        value = _value_of(secret)
+        if self._until.pop(value, None) is None:
+            return
+        for form in _forms(value):
+            self._held[form] -= 1
+            if self._held[form]:  # another value looks like this too
+                continue
+            del self._held[form]
             head = form[:_SHORTEST_SECRET]
-            if others := tuple(each for each in self._heads.get(head, ()) if each != form):
+            if others := tuple(each for each in self._heads[head] if each != form):
                 self._heads[head] = others
             else:
-                self._heads.pop(head, None)
+                del self._heads[head]
+
+    def _hide(self, value: str) -> None:
+        for form in _forms(value):
+            self._held[form] += 1
+            if self._held[form] == 1:
+                head = form[:_SHORTEST_SECRET]
+                self._heads[head] = (form, *self._heads.get(head, ()))
+
+    def _forget(self, now: float) -> None:
+        while self._ends and self._ends[0][0] <= now:
+            until, value = heapq.heappop(self._ends)
+            if self._until.get(value) == until:
+                self.discard(value)
 
     def text(self, text: str) -> str:
         """Return a text without secrets."""
@@ -152,12 +194,15 @@ def _keep_name(match: re.Match[str]) -> str:
     return (match.groupdict().get("keep") or "") + STARS
 
 
-def _forms(secret: str | Revealable) -> set[str]:
-    value = secret if isinstance(secret, str) else secret.reveal()
-    if len(value) < _SHORTEST_SECRET:
-        return set()
+def _value_of(secret: str | Revealable) -> str:
+    return secret if isinstance(secret, str) else secret.reveal()
+
+
+def _forms(value: str) -> set[str]:
     safe = value.encode(errors="replace")
-    return {value, quote(safe), quote(safe, safe=""), quote_plus(safe), json.dumps(value)[1:-1], repr(value)[1:-1]}
+    packed = {base64.b64encode(safe).decode(), base64.urlsafe_b64encode(safe).decode()}
+    shown = {value, quote(safe), quote(safe, safe=""), quote_plus(safe), json.dumps(value)[1:-1], repr(value)[1:-1]}
+    return shown | {form.rstrip("=") for form in packed}
 
 
 def _text_of(value: object) -> str:

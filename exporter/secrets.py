@@ -1,10 +1,11 @@
 """Secrets: strings that hide themselves, and files that are read again at each use."""
 
 import hmac
+import math
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final, NoReturn, Protocol
 
 from exporter.errors import ExporterError
 
@@ -13,6 +14,16 @@ _MOST_SECRET_BYTES: Final = 64 * 1024
 
 class SecretError(ExporterError, ValueError):
     """A secret file cannot be used; the message names the file and what to do."""
+
+
+class Hide(Protocol):
+    """Takes a secret that no log may show; one that is good for a limited time only is forgotten `for_s` later."""
+
+    def __call__(self, secret: str, for_s: float = math.inf, /) -> None: ...
+
+
+def hide_nothing(_secret: str, _for_s: float = math.inf, /) -> None:
+    """Be told secrets where there is no log that could show them."""
 
 
 class Secret:

@@ -17,6 +17,7 @@ from exporter.model.states import DisconnectReason, PlatformTraits
 from exporter.model.status import Maintenance, Recalled
 from exporter.platforms.base import Bot, BotContext, BotOptions, Service
 from exporter.runner import BotRunner, RetryPolicy
+from exporter.secrets import Hide
 from exporter.stats import BotStats
 from exporter.store import StatusStore
 from exporter.timing import Clock
@@ -69,7 +70,7 @@ class Supervisor:
         clock: Clock,
         rng: random.Random,
         policy: RetryPolicy,
-        hide: Callable[[str], None],
+        hide: Hide,
         draining: Callable[[], bool],
         stop_limit_s: float = STOP_LIMIT_S,
         recall: Callable[[str, bool, str], Recalled] = lambda _name, active, _subject: Recalled(active),

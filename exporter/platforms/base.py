@@ -18,6 +18,7 @@ from exporter.config import BotEntry, Config
 from exporter.model.events import Event
 from exporter.model.states import PlatformTraits
 from exporter.options import Option
+from exporter.secrets import Hide
 from exporter.stats import BotStats, LogonStats
 from exporter.timing import Clock
 
@@ -28,7 +29,8 @@ Reporter = Callable[[Event], None]
 class BotContext:
     """What a bot is given by its runner: its name, where to report facts, and time, chance and log as parameters.
 
-    `hide` must be told every secret that the bot learns (tokens, passwords), so that no log can show it. While
+    `hide` must be told every secret that the bot learns (tokens, passwords), so that no log can show it; of one that
+    is replaced from time to time also for how long, or the process would keep all of them for ever. While
     `draining` is true the bot takes on no new lobby or race, and finishes those that it has.
     """
 
@@ -38,7 +40,7 @@ class BotContext:
     clock: Clock
     rng: random.Random
     log: FilteringBoundLogger
-    hide: Callable[[str], None]
+    hide: Hide
     draining: Callable[[], bool]
 
 

@@ -16,7 +16,7 @@ from typing import Final
 from aiohttp import web
 
 from exporter.errors import StartError
-from exporter.secrets import read_secret_file
+from exporter.secrets import hide_nothing, read_secret_file
 from exporter.sections import Web
 from exporter.web.answers import HttpProblem
 from exporter.web.clients import Client, Network
@@ -78,7 +78,7 @@ class AccessRules:
     made_key: Path | None = None
 
 
-def read_rules(section: Web, data_dir: Path, hide: Callable[[str], None] = lambda _: None) -> AccessRules:
+def read_rules(section: Web, data_dir: Path, hide: Callable[[str], None] = hide_nothing) -> AccessRules:
     """Return the rules, with the key files as they are now; without a configured key, with the one in `data_dir`.
 
     That one is made when it is not there yet. `hide` is told every key. Raises SecretError and StartError; blocks for

@@ -1,18 +1,20 @@
 """What every request goes through, from the outside in.
 
+sent       -> large answers go out in pieces, at the client's speed
 counted    -> the HTTP metrics
 guarded    -> problems become answers, bugs become a 500 without details
 paced      -> the rate limit of the web configuration file
 uncrowded  -> the last connection of an address is for scrapes and probes
 addressed  -> Host and Origin: is it us who were asked, and by a page of ours?
 known      -> 404 and 405
-typed      -> bodies are JSON
+typed      -> bodies are JSON, and not packed
 admitted   -> keys and users
 received   -> the whole body is here, in time and not too large
 """
 
 import asyncio
 import math
+import re
 from collections.abc import Callable, Collection, Sequence
 
 import structlog
@@ -23,7 +25,7 @@ from exporter.stats import HttpStats
 from exporter.timing import Clock
 from exporter.web.answers import JSON_TYPE, HttpProblem, problem_answer
 from exporter.web.clients import Clients
-from exporter.web.connection import Connection
+from exporter.web.connection import PIECE, Connection
 from exporter.web.keys import KEY, Gate
 from exporter.web.listeners import Listeners
 from exporter.web.rate import RateLimiter
@@ -55,6 +57,7 @@ def middlewares(
 ) -> Sequence[Middleware]:
     """Return the chain, outermost first."""
     return (
+        _sent,
         _counted(route_of, stats, clock),
         _guarded(route_of),
         _paced(route_of, rate),
@@ -65,6 +68,30 @@ def middlewares(
         _admitted(route_of, gate, clients),
         _received(limits),
     )
+
+
+@web.middleware
+async def _sent(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Write what is large piece by piece: otherwise the transport would keep all of it, and tell nobody."""
+    response = await handler(request)
+    body, connection = getattr(response, "body", None), request.protocol
+    large = isinstance(body, bytes) and len(body) > PIECE
+    if not large or request.method == hdrs.METH_HEAD or not isinstance(connection, Connection):
+        return response
+    assert isinstance(body, bytes)  # noqa: S101  (mypy)
+    connection.body = body
+    try:
+        writer = await response.prepare(request)
+        assert writer is not None  # noqa: S101  (it is so only for an answer that was sent before)
+        for start in range(0, len(body), PIECE):
+            await writer.write(body[start : start + PIECE])
+            await writer.drain()
+        await web.StreamResponse.write_eof(response)  # that of Response would write the body once more
+    except ConnectionError:  # the client has left: the library finds out by itself
+        pass
+    finally:
+        connection.body = None
+    return response
 
 
 def _counted(route_of: RouteOf, stats: HttpStats, clock: Clock) -> Middleware:
@@ -95,7 +122,9 @@ def _guarded(route_of: RouteOf) -> Middleware:
             return problem_answer(problem.status, problem.detail, path, problem.headers, problem.members)
         except web.HTTPException as error:  # the library's own, such as a body that is too large
             return problem_answer(error.status, error.reason, path)
-        except Exception:  # noqa: BLE001  (a mistake in one answer must not show its details, nor end the connection)
+        except Exception as error:  # noqa: BLE001  (a mistake in one answer must not show its details, nor end the connection)
+            if isinstance(error, ConnectionError) and (request.transport is None or request.transport.is_closing()):
+                return web.Response(status=_CLIENT_LEFT)  # no mistake of ours, and nobody reads it
             route = route_of(request)
             _log.exception("a request failed", method=request.method, route=route.path if route else "unmatched")
             return problem_answer(500, "this is a mistake in bot-exporter: its log has the details", path)
@@ -138,12 +167,13 @@ def _addressed(listeners: Listeners) -> Middleware:
         hosts = request.headers.getall(hdrs.HOST, [])
         if len(hosts) != 1:
             raise HttpProblem(400, "the request needs one Host header")
-        if not listeners.accepts(hosts[0]):
-            detail = (
-                f"this server does not go by the name {hosts[0]!r}: use the address it listens on, "
-                "or start it with --web.external-url set to the address that you use"
-            )
-            raise HttpProblem(421, detail)
+        for name in (*_named(request), hosts[0]):
+            if not listeners.accepts(name):
+                detail = (
+                    f"this server does not go by the name {name!r}: use the address it listens on, "
+                    "or start it with --web.external-url set to the address that you use"
+                )
+                raise HttpProblem(421, detail)
         acts = request.method not in _SAFE or is_websocket(request) or takes_events(request)
         foreign = [
             each for each in request.headers.getall(hdrs.ORIGIN, []) if not listeners.is_own_origin(each, hosts[0])
@@ -153,6 +183,12 @@ def _addressed(listeners: Listeners) -> Middleware:
         return await handler(request)
 
     return addressed
+
+
+def _named(request: web.Request) -> list[str]:
+    """Return the name in a target such as `http://name/status`: it counts more than Host, so it is held to the same."""
+    scheme, separator, rest = request.raw_path.partition("://")
+    return [re.split("[/?#]", rest, maxsplit=1)[0]] if separator and not set("/?#") & set(scheme) else []
 
 
 def _known(route_of: RouteOf) -> Middleware:
@@ -172,7 +208,13 @@ def _known(route_of: RouteOf) -> Middleware:
 
 @web.middleware
 async def _typed(request: web.Request, handler: Handler) -> web.StreamResponse:
-    if request.method not in _SAFE and request.body_exists and request.content_type != JSON_TYPE:
+    if request.method in _SAFE or not request.body_exists:
+        return await handler(request)
+    packing = ",".join(request.headers.getall(hdrs.CONTENT_ENCODING, [])).strip().lower()
+    if packing not in ("", "identity"):
+        detail = f"the body is packed with {packing[:20]!r}: send it as it is, without the header Content-Encoding"
+        raise HttpProblem(415, detail, {"Accept-Encoding": "identity"})
+    if request.content_type != JSON_TYPE:
         raise HttpProblem(415, f"the body has to be JSON, sent with the header Content-Type: {JSON_TYPE}")
     return await handler(request)
 

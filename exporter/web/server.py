@@ -39,6 +39,7 @@ from exporter.web.slots import Slot, Slots
 from exporter.web.status import StatusPages
 from exporter.web.stream.feed import StreamFeed
 from exporter.web.tickets import Tickets
+from exporter.web.untaken import Untaken
 from exporter.web_config import ServerTls, WebConfig
 
 _AT_ONCE_S = 0.05  # the library takes 0 for "no limit"
@@ -78,6 +79,7 @@ class WebServer:
         self._rate = RateLimiter(clock)
         self._headers = AnswerHeaders()
         self._slots = Slots(settings.limits.connections_of_one, settings.limits.connections)
+        self._untaken = Untaken(settings.limits.untaken_bytes)
         self._live: LiveWebConfig | None = None
         self._watching: asyncio.Task[NoReturn] | None = None
         status = StatusPages(store, process, traits, clock, lobbies_created=lobbies_created, logons=logons)
@@ -224,6 +226,7 @@ class WebServer:
             slot,
             limits=self._settings.limits,
             headers=self._headers,
+            untaken=self._untaken,
             tls=tls,
             left=self._slots.give_back,
             late=lambda: self._stats.observe("unmatched", "other", 408, self._settings.limits.head_s),

@@ -32,6 +32,7 @@ class Limits:
     """How long a client may take, in seconds, and how much it may send and hold open.
 
     `keepalive_s` is for a connection between two requests, `linger_s` for the rest of a body that nobody wants.
+    `take_s` is for taking 64 KiB of an answer, or what is left of it; `untaken_bytes` is what may wait in all.
     Above `connections_of_one` and `connections` one more each is kept for scrapes and liveness probes. `streams` are
     those connections that may be the live feed's.
     """
@@ -41,7 +42,9 @@ class Limits:
     body_s: float = 30.0
     keepalive_s: float = 60.0
     linger_s: float = 5.0
+    take_s: float = 30.0
     body_bytes: int = 64 * 1024
+    untaken_bytes: int = 128 * 1024 * 1024
     connections_of_one: int = 100
     connections: int = 2000
     streams: int = 500

@@ -110,8 +110,12 @@ class Guest:
         self.hidden: set[str] = set()
         self._rig = rig
         log = structlog.get_logger().bind(bot=name)
+
+        def hide(secret: str, _: float = 0.0) -> None:
+            self.hidden.add(secret)
+
         context = BotContext(
-            name, self._report, self.stats, rig.clock, random.Random(1), log, self.hidden.add, lambda: rig.draining
+            name, self._report, self.stats, rig.clock, random.Random(1), log, hide, lambda: rig.draining
         )
         options = RacetimeOptions(bot.category.slug, bot.client_id, SecretSource(None, Secret(secret)))
         rig.store.apply(ev.BotAdded(name, rig.clock.now(), RACETIME, options.subject, active=True))

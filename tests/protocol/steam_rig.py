@@ -82,7 +82,7 @@ class Rig:
             clock=clock or self.clock,
             rng=rng,
             policy=RetryPolicy(),
-            hide=self.hidden.add,
+            hide=lambda secret, _=0.0: self.hidden.add(secret),
             draining=lambda: self.draining,
         )
         self._stack.push_async_callback(self.supervisor.shutdown)

@@ -15,6 +15,7 @@ from exporter.model import events as ev
 from exporter.model.states import BotStatus
 from exporter.platforms import PLATFORMS
 from exporter.platforms.base import BotContext
+from exporter.secrets import hide_nothing
 from exporter.stats import BotStats
 from tests.eventually import eventually
 from tests.protocol.racetime_rig import Rig
@@ -186,7 +187,7 @@ async def test_from_the_configuration_to_a_working_bot(rig: Rig, tmp_path: Path)
     log = structlog.get_logger()
     async with platform.open_service(config, rig.clock, tmp_path) as service:
         context = BotContext(
-            "a", events.append, BotStats(), rig.clock, random.Random(1), log, lambda _: None, lambda: False
+            "a", events.append, BotStats(), rig.clock, random.Random(1), log, hide_nothing, lambda: False
         )
         bot = service.bot(options, context)
         before = bot.credentials()

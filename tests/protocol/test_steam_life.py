@@ -342,7 +342,7 @@ async def test_calls_and_events_side_by_side(steam: Rig) -> None:
         clock=SystemClock(),
         rng=random.Random(1),
         log=structlog.get_logger(),
-        hide=steam.hidden.add,
+        hide=lambda secret, _=0.0: steam.hidden.add(secret),
         draining=lambda: False,
     )
     secrets = AccountSecrets("alice", SecretSource(None, Secret(PASSWORD)))

@@ -1,5 +1,6 @@
 """Logs: every line parses back, stays one line, and holds no secret."""
 
+import base64
 import io
 import json
 import logging
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from exporter.logs import STARS, Redactor, configure, is_secret_name, logfmt
 from exporter.secrets import Secret
+from tests.clock import ManualClock
 
 TOKEN = "Zx9-top/secret value"
 FIELD = re.compile(r'([A-Za-z0-9_.]+)=("(?:[^"\\]|\\.)*"|[^ "=]+)(?: |$)')
@@ -286,6 +288,44 @@ def test_short_values_are_not_hidden_and_old_ones_are_forgotten() -> None:
     redactor.discard(Secret("longer secret with a tail"))
     redactor.discard("never added")
     assert redactor.text("longer secret with a tail") == "longer secret with a tail"
+
+
+def test_what_is_good_for_a_while_is_hidden_for_a_while() -> None:
+    """A process that lives for months keeps no more tokens than are still good."""
+    clock = ManualClock()
+    redactor = Redactor(clock.monotonic)
+    redactor.add("the-password")
+    for number in range(1000):
+        redactor.add(f"token-{number:04}", 3600.0)
+        clock.skip(60)
+    assert len(redactor) == 61
+    assert redactor.text("the-password token-0999 token-0941 token-0100") == f"{STARS} {STARS} {STARS} token-0100"
+    redactor.add("token-0999", 7200.0)  # still in use
+    redactor.add("token-0998", 60.0)  # which was hidden for longer already
+    redactor.add("the-password", 1.0)
+    clock.skip(3540)
+    redactor.add("token-1000", 1.0)
+    assert redactor.text("the-password token-0999 token-0998 token-1000") == f"{STARS} {STARS} token-0998 {STARS}"
+    assert len(redactor) == 3
+
+
+def test_forms_that_two_values_share_stay_hidden() -> None:
+    redactor = Redactor()
+    redactor.add("pass word")
+    redactor.add("pass%20word")
+    redactor.discard("pass word")
+    assert redactor.text("pass%20word, pass+word") == f"{STARS}, pass+word"
+    redactor.discard("pass%20word")
+    assert redactor.text("pass%20word") == "pass%20word"
+    assert not redactor._heads
+    assert not redactor._held
+
+
+def test_packed_values_are_hidden() -> None:
+    redactor = Redactor()
+    redactor.add("pass?word>")
+    for packed in (base64.b64encode(b"pass?word>"), base64.urlsafe_b64encode(b"pass?word>")):
+        assert redactor.text(f"<{packed.decode().rstrip('=')}>") == f"<{STARS}>"
 
 
 def test_what_has_no_text_and_what_has_no_end(redactor: Redactor, stream: io.StringIO) -> None:

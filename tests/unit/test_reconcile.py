@@ -156,7 +156,7 @@ class Bench:
             clock=self.clock,
             rng=random.Random(3),
             policy=RetryPolicy(),
-            hide=lambda _: None,
+            hide=lambda *_: None,
             draining=lambda: False,
             stop_limit_s=0.05,
         )

@@ -67,7 +67,7 @@ class Bench:
             clock=SystemClock(),
             rng=random.Random(3),
             policy=RetryPolicy(),
-            hide=lambda _: None,
+            hide=lambda *_: None,
             draining=lambda: False,
         )
         sources = Sources()

@@ -72,7 +72,7 @@ async def supervisor(store: StatusStore) -> AsyncIterator[Supervisor]:
         clock=ManualClock(),
         rng=random.Random(3),
         policy=RetryPolicy(),
-        hide=lambda _: None,
+        hide=lambda *_: None,
         draining=lambda: False,
     )
     for name in ("alpha", "beta"):
@@ -218,7 +218,7 @@ async def test_a_bot_that_misses_its_end_is_told_twice(store: StatusStore) -> No
         clock=ManualClock(),
         rng=random.Random(3),
         policy=RetryPolicy(),
-        hide=lambda _: None,
+        hide=lambda *_: None,
         draining=lambda: False,
         stop_limit_s=0.02,
     )
@@ -239,7 +239,7 @@ async def test_a_bot_can_be_started_later_so_that_a_fleet_does_not_start_at_once
         clock=clock,
         rng=random.Random(3),
         policy=RetryPolicy(),
-        hide=lambda _: None,
+        hide=lambda *_: None,
         draining=lambda: False,
     )
     await supervisor.add(BotSpec("late", TRAITS, Options("late"), active=True), delay_s=5.0)
@@ -264,7 +264,7 @@ async def test_what_is_remembered_of_a_bot_decides_whether_it_runs(store: Status
         clock=ManualClock(),
         rng=random.Random(3),
         policy=RetryPolicy(),
-        hide=lambda _: None,
+        hide=lambda *_: None,
         draining=lambda: False,
         recall=recall,
     )

@@ -178,7 +178,7 @@ class Fleet:
             clock=self.clock,
             rng=random.Random(1),
             policy=RetryPolicy(),
-            hide=lambda _: None,
+            hide=lambda *_: None,
             draining=lambda: drain.active,
         )
         self.commands = Commands(desk, supervisor, Dispatch(self.store, lambda: drain.active), drain)

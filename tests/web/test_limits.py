@@ -9,42 +9,12 @@ from exporter.web.keys import AccessRules
 from exporter.web.settings import Limits, WebSettings
 from tests.eventually import eventually
 from tests.web.fleet import KEYS, Fleet
+from tests.web.wire import Wire
 
 SHORT = Limits(head_s=0.15, body_s=0.15, keepalive_s=0.5, linger_s=0.05, connections_of_one=3, connections=5)
 HEAD = b"GET /status HTTP/1.1\r\nHost: localhost\r\n"
 SCRAPE = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
-Connect = Callable[[], Awaitable["Wire"]]
-
-
-class Wire:
-    """A client that sends what it likes."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-
-    def send(self, data: bytes) -> None:
-        self._writer.write(data)
-
-    async def answer(self) -> tuple[int, bytes]:
-        """Return status and body of the next answer."""
-        head = await self._reader.readuntil(b"\r\n\r\n")
-        fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:-2])
-        return int(head.split()[1]), await self._reader.readexactly(int(fields[b"content-length"]))
-
-    async def rest(self) -> bytes:
-        """Return what comes until the server closes."""
-        try:
-            return await self._reader.read()
-        except ConnectionResetError:
-            return b""
-
-    @property
-    def is_closed(self) -> bool:
-        return self._reader.at_eof() or self._reader.exception() is not None
-
-    def close(self) -> None:
-        self._writer.close()
+Connect = Callable[[], Awaitable[Wire]]
 
 
 @asynccontextmanager

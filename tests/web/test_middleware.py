@@ -1,7 +1,6 @@
 """The chain around a route that acts: bodies, roles, sizes. The server's own table has only reads so far."""
 
 import asyncio
-import gzip
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -52,7 +51,7 @@ async def server() -> AsyncIterator[TestServer]:
     app.on_response_prepare.append(AnswerHeaders().on_prepare)
     app.router.add_route(ROUTE.method, ROUTE.path, ROUTE.handler)
     running = TestServer(app)
-    await running.start_server()
+    await running.start_server(auto_decompress=False)  # as exporter/web/connection.py has it
     listeners.bind([("127.0.0.1", running.port or 0)])
     yield running
     await running.close()
@@ -101,10 +100,13 @@ async def test_large_bodies_without_a_length_are_refused(server: TestServer) -> 
     assert await send(server, data=chunked(b'"', b"aa", b'"'), headers=kind) == (201, '"aa"')
 
 
-async def test_a_body_that_only_unpacks_to_something_large_is_refused(server: TestServer) -> None:
-    packed = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
-    assert (await send(server, data=gzip.compress(b" " * 10_000_000 + b"1"), headers=packed))[0] == 413
-    assert await send(server, data=gzip.compress(b"1"), headers=packed) == (201, "1")
+@pytest.mark.parametrize("packing", ["gzip", "deflate", "br", "zstd", "GZIP", "identity, gzip", "x" * 500])
+async def test_packed_bodies_are_refused_unopened(server: TestServer, packing: str) -> None:
+    answer = await post(server, f"Content-Length: 4\r\nContent-Encoding: {packing}\r\n".encode(), b"nope")
+    assert answer.startswith(b"HTTP/1.1 415 ")
+    assert b"Accept-Encoding: identity\r\n" in answer
+    assert b"without the header Content-Encoding" in answer
+    assert await send(server, json=1, headers={"Content-Encoding": "identity"}) == (201, "1")
 
 
 async def post(server: TestServer, fields: bytes, body: bytes) -> bytes:
@@ -130,11 +132,6 @@ async def test_a_body_that_does_not_come_is_not_waited_for(server: TestServer) -
         answer = await post(server, b"Content-Length: 10\r\n", b'{"a"')
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b"the body did not come within 0.05 seconds" in answer
-
-
-async def test_a_body_that_is_no_gzip(server: TestServer) -> None:
-    answer = await post(server, b"Content-Length: 4\r\nContent-Encoding: gzip\r\n", b"nope")
-    assert answer.startswith(b"HTTP/1.1 400 ")
 
 
 async def test_orders_need_an_admin_even_on_loopback(server: TestServer) -> None:

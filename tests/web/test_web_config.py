@@ -10,6 +10,7 @@ from pathlib import Path
 import aiohttp
 import bcrypt
 import pytest
+import uvloop
 from structlog.testing import capture_logs
 
 from exporter.web.healthcheck import healthcheck
@@ -202,6 +203,21 @@ async def test_only_certain_names_may_come_in(folder: Path) -> None:
         assert await status_of(fleet, ssl=client("bob.example")) == 200
         with pytest.raises(aiohttp.ClientError):
             await status_of(fleet, ssl=client("ann.example"))
+
+
+def test_uvloop_turns_a_stranger_away_as_quietly(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Its transports are none of asyncio's classes."""
+
+    async def scene() -> None:
+        async with serving(folder, TLS + CLIENTS + "  client_allowed_sans: [ann.example]\n") as fleet:
+            assert await status_of(fleet, ssl=client("ann.example")) == 200
+            with pytest.raises(aiohttp.ClientError):
+                await status_of(fleet, ssl=client("bob.example"))
+            await eventually(lambda: fleet.server._slots._all.taken <= 1)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(scene())
+    assert not [each for each in caplog.records if each.levelname not in ("DEBUG", "INFO")]
 
 
 async def test_whoever_never_shakes_hands_is_let_go(folder: Path) -> None:

@@ -9,7 +9,7 @@ It works while its heartbeats are answered and the coordinator has welcomed it. 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from exporter.errors import FailureReason, NotNow, Occupied, OrderInDoubt, OrderRefused
 from exporter.model import events as ev
@@ -68,6 +68,9 @@ class Dota2Timing:
     create_s: float = 20.0
     settle_s: float = 3.0
     hosting: HostingTiming = field(default_factory=HostingTiming)
+
+
+_PASSWORD_HIDDEN_S: Final = 7 * 86400.0  # far longer than any lobby is open
 
 
 class Dota2Bot:
@@ -139,7 +142,7 @@ class Dota2Bot:
         expected = check_expected(expected_players)
         invited = [check_steam_id("invite", each) for each in invite]
         if settings.password:
-            self._context.hide(settings.password)
+            self._context.hide(settings.password, _PASSWORD_HIDDEN_S)
         if self._context.draining():
             raise NotNow("the process is draining: it opens no new lobbies")
         self._check_session()
@@ -166,7 +169,7 @@ class Dota2Bot:
         def request(lobby: pb.CSODOTALobby) -> Request:
             settings = requests.settings_of(lobby).changed(changes)
             if settings.password:
-                self._context.hide(settings.password)
+                self._context.hide(settings.password, _PASSWORD_HIDDEN_S)
             order = Order("set details", shown=settings.shown_by, by_answer=True)
             return Request(order, GcMsg.LOBBY_SET_DETAILS, settings.details(lobby.lobby_id))
 

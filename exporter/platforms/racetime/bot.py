@@ -45,6 +45,7 @@ PROOF_INTERVALS = 3
 JITTER = 0.1
 REFUSED_TOKEN_PAUSE_S = 60.0
 MOST_RENEWAL_PAUSE_S = 600.0
+_HIDDEN_LONGER_S = 86400.0  # than the token is good, for what is told of it late
 
 
 class RacetimeBot:
@@ -197,7 +198,7 @@ class RacetimeBot:
                 raise AuthError(AuthReason.INVALID_CREDENTIALS, str(error)) from error
             self._context.hide(secret.reveal())
             token = await self._client.fetch_token(self._options.client_id, secret)
-            self._context.hide(token.value)
+            self._context.hide(token.value, token.life_s + _HIDDEN_LONGER_S)
             self._issued_for = credentials
             self._tokens.issued(token)
             return token.value

@@ -42,7 +42,7 @@ from exporter.platforms.steam.network import SteamNetwork
 from exporter.platforms.steam.online import SteamOnline
 from exporter.platforms.steam.results import Place, Policy, Refused
 from exporter.platforms.steam.session import LoggedOn, LogonRefused
-from exporter.platforms.steam.tokens import StoredLogon, token_facts
+from exporter.platforms.steam.tokens import TOKEN_HIDDEN_S, StoredLogon, token_facts
 from exporter.secrets import SecretError, SecretSource
 from exporter.timing import phase
 
@@ -267,7 +267,7 @@ class SteamAccount:
     def _hide(self, stored: StoredLogon) -> None:
         for secret in (stored.refresh_token, stored.guard_data):
             if secret:
-                self._context.hide(secret)
+                self._context.hide(secret, TOKEN_HIDDEN_S)
 
     # what a refusal means
 

@@ -11,6 +11,7 @@ from exporter.platforms.steam.auth import ConfirmationWanted
 from exporter.platforms.steam.messages import Confirmation
 
 _MOST_TRIES: Final = 2
+_HIDDEN_S: Final = 86400.0
 _CODE: Final = re.compile(r"[A-Z0-9]{5}")
 _TAKES_CODE: Final = frozenset({Confirmation.EMAIL_CODE, Confirmation.DEVICE_CODE})
 _WORDS: Final = {
@@ -49,7 +50,7 @@ class GuardDesk:
         tidy = code.strip().upper()
         if not _CODE.fullmatch(tidy):
             raise OrderInvalid("code: a Steam Guard code has 5 letters and digits")
-        self._context.hide(tidy)
+        self._context.hide(tidy, _HIDDEN_S)
         self._code, self._tries_left = tidy, _MOST_TRIES
         self._handed_in.set()
 

@@ -13,7 +13,7 @@ from exporter.platforms.steam.keeper import TokenKeeper
 from exporter.platforms.steam.messages import RENEW_TOKEN, Method, Renewed, RenewRequest, Result, result_name
 from exporter.platforms.steam.results import Place, Refused
 from exporter.platforms.steam.session import Event, Kicked, LogonRefused, PlayingBlocked
-from exporter.platforms.steam.tokens import StoredLogon, token_facts
+from exporter.platforms.steam.tokens import TOKEN_HIDDEN_S, StoredLogon, token_facts
 
 _Q = TypeVar("_Q")
 _R = TypeVar("_R")
@@ -118,7 +118,7 @@ class SteamOnline:
         if not answer.message.refresh_token:
             context.log.info("Steam sees no need for a new token yet")
             return
-        context.hide(answer.message.refresh_token)
+        context.hide(answer.message.refresh_token, TOKEN_HIDDEN_S)
         renewed = StoredLogon(
             self._stored.account, self._stored.steamid, answer.message.refresh_token, self._stored.guard_data
         )

@@ -13,6 +13,8 @@ import structlog
 from exporter.platforms.steam.files import unfinished, write_all
 
 LIFE_S: Final = 200 * 86400.0
+TOKEN_HIDDEN_S: Final = LIFE_S + 86400.0
+"""How long logs hide a token: as long as it may be good, and a day more; each logon begins that anew."""
 _MOST_BYTES: Final = 64 * 1024
 
 _log = structlog.get_logger(component="steam tokens")

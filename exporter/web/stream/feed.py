@@ -15,6 +15,7 @@ from exporter.timing import Clock
 from exporter.web import encode
 from exporter.web.answers import HttpProblem, json_answer
 from exporter.web.clients import Clients
+from exporter.web.connection import Connection
 from exporter.web.encode import Json
 from exporter.web.keys import KEY, Gate
 from exporter.web.stream import filters
@@ -186,6 +187,8 @@ class StreamFeed:
         request[BEGUN] = (response.status, self._clock.monotonic())
         if writer is None or request.transport is None:
             raise ConnectionResetError("the client has left")
+        if isinstance(request.protocol, Connection):
+            request.protocol.feed()
         return TransportOutlet(request.transport, writer)
 
     async def _fed(

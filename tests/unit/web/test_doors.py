@@ -240,13 +240,30 @@ def test_a_newer_one_takes_the_kept_slot_unless_it_is_in_use() -> None:
 
 def test_the_limit_of_all_has_a_kept_slot_too() -> None:
     slots = Slots(5, 2)
-    taken(slots, "a")
-    taken(slots, None)  # a proxy: it counts in all, not by itself
+    for group in ("a", None):  # a proxy counts in all, not by itself
+        taken(slots, group).busy = lambda: True
     kept = taken(slots, "b")
     assert slots.is_crowded(kept)
     kept.busy = lambda: True
     assert slots.take("c") is None
     assert slots.take(None) is None
+
+
+def test_who_has_many_gives_one_up_to_who_has_fewer() -> None:
+    slots, evicted = Slots(5, 6), list[str]()
+    for name in ("a1", "a2", "a3", "b1", "b2", "c1"):
+        slot = taken(slots, name[0])
+        slot.evict = partial(evicted.append, name)
+        slot.busy = partial(bool, name == "a1")
+    stranger = taken(slots, "d")
+    assert not slots.is_crowded(stranger)
+    assert evicted == ["a2"]  # the oldest of the largest that is not being served
+    assert slots.is_crowded(taken(slots, "b"))  # nobody has more than b: it gets no other than the one that is kept
+    assert evicted == ["a2"]
+    for group in ("e", "f", "g", "h"):
+        taken(slots, group)
+    assert evicted == ["a2", "b1", "a3", "c1"]
+    assert taken(slots, "i").group == "i"  # all of them have one: the oldest gives way
 
 
 @given(st.data())
@@ -269,6 +286,7 @@ def test_slots_are_conserved(data: st.DataObject) -> None:
         slots.give_back(slot)
     assert [slots.is_crowded(taken(slots, group)) for group in ("a", "a", "b", "b")] == [False] * 4
     assert slots._groups.keys() == {"a", "b"}
+    assert {size: set(groups) for size, groups in slots._sizes.items()} == {2: {"a", "b"}}
 
 
 # --- headers ---

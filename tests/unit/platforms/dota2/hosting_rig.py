@@ -23,7 +23,7 @@ def context(report: Reporter, clock: ManualClock | None = None, stats: BotStats 
         clock=clock or ManualClock(),
         rng=random.Random(1),
         log=structlog.get_logger(),
-        hide=lambda _: None,
+        hide=lambda *_: None,
         draining=lambda: False,
     )
 

@@ -7,6 +7,7 @@ import structlog
 from exporter.model import events as ev
 from exporter.platforms.base import BotContext
 from exporter.platforms.racetime.token import Token, TokenKeeper
+from exporter.secrets import hide_nothing
 from exporter.stats import BotStats
 from tests.clock import ManualClock
 
@@ -16,7 +17,7 @@ async def test_a_token_is_renewed_at_half_life_and_kept_until_it_expires() -> No
     told: list[ev.Event] = []
     log = structlog.get_logger()
     keeper = TokenKeeper(
-        BotContext("a", told.append, BotStats(), clock, random.Random(1), log, lambda _: None, lambda: False)
+        BotContext("a", told.append, BotStats(), clock, random.Random(1), log, hide_nothing, lambda: False)
     )
     assert (keeper.current, keeper.renew_in_s) == (None, 0.0)
     keeper.issued(Token("t1", 100.0))

@@ -15,8 +15,8 @@ _ODD_NUMBERS = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
 
 
 def number(value: float) -> str:
-    """Return the number as both formats spell it; True is 1."""
-    text = repr(value + 0)
+    """Return the number as both formats spell it, whole ones with `.0`, as Python's client library does."""
+    text = repr(float(value))
     return _ODD_NUMBERS.get(text, text)
 
 
@@ -60,9 +60,12 @@ def histogram_samples(name: str, own: str, histogram: Histogram) -> str:
     start = f"{own}," if own else ""
     cumulative = list(accumulate(histogram.counts))
     bounds = (*map(repr, histogram.bounds), "+Inf")
-    lines = [f'{name}_bucket{{{start}le="{bound}"}} {count}\n' for bound, count in zip(bounds, cumulative, strict=True)]
+    lines = [
+        f'{name}_bucket{{{start}le="{bound}"}} {number(count)}\n'
+        for bound, count in zip(bounds, cumulative, strict=True)
+    ]
     braces = f"{{{own}}}" if own else ""
-    lines += (f"{name}_count{braces} {cumulative[-1]}\n", f"{name}_sum{braces} {number(histogram.total)}\n")
+    lines += (f"{name}_count{braces} {number(cumulative[-1])}\n", f"{name}_sum{braces} {number(histogram.total)}\n")
     return "".join(lines)
 
 

@@ -99,7 +99,7 @@ def test_a_bot_that_comes_back_as_another_between_two_pages() -> None:
     blocks = writing.blocks()
     assert (
         blocks["bot_connection_attempts_total"][0]
-        == b'bot_connection_attempts_total{bot="alpha",platform="racetime"} 0\n'
+        == b'bot_connection_attempts_total{bot="alpha",platform="racetime"} 0.0\n'
     )
     assert b'category="sm"' in blocks["bot_info"][0]
     assert b"alttp" not in blocks["bot_info"][0] + b"".join(blocks["bot_races"])
@@ -119,9 +119,11 @@ def test_what_happens_between_two_steps_waits_for_the_next_time_or_is_written() 
     writing.rig.apply(ev.BotRemoved("alpha", 2.0), ev.BotStopped("delta", 2.0), ev.BotRemoved("echo", 2.0))
     exhaust(steps)
     active = writing.blocks()["bot_active"][0]
-    assert active == b'bot_active{bot="alpha",platform="racetime"} 1\nbot_active{bot="delta",platform="racetime"} 0\n'
+    assert (
+        active == b'bot_active{bot="alpha",platform="racetime"} 1.0\nbot_active{bot="delta",platform="racetime"} 0.0\n'
+    )
     writing.refresh()
-    assert writing.blocks()["bot_active"][0] == b'bot_active{bot="delta",platform="racetime"} 0\n'
+    assert writing.blocks()["bot_active"][0] == b'bot_active{bot="delta",platform="racetime"} 0.0\n'
 
 
 class Stubborn(str):
@@ -154,7 +156,7 @@ def test_draining_reaches_bots_that_are_written_already() -> None:
     for draining in (False, True, False):
         writing.rig.process.draining = draining
         writing.refresh()
-        assert writing.blocks()["bot_available"][0].endswith(b" 0\n" if draining else b" 1\n")
+        assert writing.blocks()["bot_available"][0].endswith(b" 0.0\n" if draining else b" 1.0\n")
 
 
 def test_a_bot_is_written_again_for_what_another_bot_reports() -> None:
@@ -166,7 +168,7 @@ def test_a_bot_is_written_again_for_what_another_bot_reports() -> None:
     writing.rig.apply(ev.RaceUpdated("delta", 3.0, race("one-1", RaceState.FINISHED)))
     writing.refresh()
     finished = writing.blocks()["bot_races_finished_total"][0].decode()
-    assert 'bot="alpha",platform="racetime",outcome="finished"} 1\n' in finished  # the first one in the room
+    assert 'bot="alpha",platform="racetime",outcome="finished"} 1.0\n' in finished  # the first one in the room
 
 
 def test_what_was_counted_is_written_although_nothing_else_changed() -> None:
@@ -176,7 +178,7 @@ def test_what_was_counted_is_written_although_nothing_else_changed() -> None:
     record = writing.rig.store.bots["alpha"]
     writing.rig.counters.on_change(ev.BotChange(ev.ConnectStarted("alpha", 2.0), "alpha", record, record))
     writing.refresh()
-    assert writing.blocks()["bot_connection_attempts_total"][0].endswith(b" 1\n")
+    assert writing.blocks()["bot_connection_attempts_total"][0].endswith(b" 1.0\n")
     assert writing.rig.counters.counted == {}
 
 
@@ -186,7 +188,7 @@ def test_a_bot_with_a_socket_to_a_room_that_it_does_not_follow() -> None:
     writing.refresh()
     writing.rig.apply(ev.RoomConnected("delta", 3.0, "alttp/one-1"))
     writing.refresh()
-    assert b'bot="delta",platform="racetime",connected="true"} 1\n' in writing.blocks()["bot_race_rooms"][0]
+    assert b'bot="delta",platform="racetime",connected="true"} 1.0\n' in writing.blocks()["bot_race_rooms"][0]
 
 
 def test_a_column_packs_what_it_joins() -> None:

@@ -12,10 +12,10 @@ from exporter.stats import Histogram
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (0, "0"),
-        (True, "1"),
-        (False, "0"),
-        (2**70, str(2**70)),
+        (0, "0.0"),
+        (True, "1.0"),
+        (False, "0.0"),
+        (2**70, "1.1805916207174113e+21"),
         (1.5, "1.5"),
         (1_800_000_000.25, "1800000000.25"),
         (1e-9, "1e-09"),
@@ -45,11 +45,11 @@ def test_label_values_are_escaped(value: str, text: str) -> None:
 
 
 def test_samples_have_the_labels_that_there_are() -> None:
-    assert samples("up", (), [((), 1)]) == "up 1\n"
-    assert samples("up", ("a",), [(("x",), 1)]) == 'up{a="x"} 1\n'
-    assert samples("up", (), [((), 1)], 'bot="b"') == 'up{bot="b"} 1\n'
+    assert samples("up", (), [((), 1)]) == "up 1.0\n"
+    assert samples("up", ("a",), [(("x",), 1)]) == 'up{a="x"} 1.0\n'
+    assert samples("up", (), [((), 1)], 'bot="b"') == 'up{bot="b"} 1.0\n'
     rows = ((("x",), 1), (("y",), 0))
-    assert samples("up", ("a",), rows, 'bot="b"') == 'up{bot="b",a="x"} 1\nup{bot="b",a="y"} 0\n'
+    assert samples("up", ("a",), rows, 'bot="b"') == 'up{bot="b",a="x"} 1.0\nup{bot="b",a="y"} 0.0\n'
     for rows_given in ((), rows[:1], rows):
         assert fragment("up", ("a",), rows_given, 'bot="b"') == samples("up", ("a",), rows_given, 'bot="b"')
 
@@ -59,15 +59,15 @@ def test_histograms_are_cumulative() -> None:
     for value in (0.1, 1.0, 1.0, 9.0):
         histogram.observe(value)
     assert histogram_samples("took", 'a="x"', histogram).splitlines() == [
-        'took_bucket{a="x",le="0.5"} 1',
-        'took_bucket{a="x",le="2.0"} 3',
-        'took_bucket{a="x",le="+Inf"} 4',
-        'took_count{a="x"} 4',
+        'took_bucket{a="x",le="0.5"} 1.0',
+        'took_bucket{a="x",le="2.0"} 3.0',
+        'took_bucket{a="x",le="+Inf"} 4.0',
+        'took_count{a="x"} 4.0',
         'took_sum{a="x"} 11.1',
     ]
     assert histogram_samples("took", "", histogram).splitlines()[-3:] == [
-        'took_bucket{le="+Inf"} 4',
-        "took_count 4",
+        'took_bucket{le="+Inf"} 4.0',
+        "took_count 4.0",
         "took_sum 11.1",
     ]
 

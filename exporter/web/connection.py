@@ -35,6 +35,7 @@ class Connection(web.RequestHandler):
 
     __slots__ = (
         "_allowed",
+        "_answer",
         "_begun",
         "_carrier",
         "_fed",
@@ -46,7 +47,6 @@ class Connection(web.RequestHandler):
         "_taking",
         "_timer",
         "_untaken",
-        "body",
         "slot",
         "was_made",
     )
@@ -72,7 +72,7 @@ class Connection(web.RequestHandler):
             auto_decompress=False,
         )
         self.slot = slot
-        self.body: bytes | None = None
+        self._answer: tuple[object, int] | None = None
         self._head_s = limits.head_s
         self._take_s = limits.take_s
         self._headers = headers
@@ -107,7 +107,7 @@ class Connection(web.RequestHandler):
         """Free what the connection holds."""
         self._stop_timer()
         self._taken()
-        self._carrier = self.body = None
+        self._carrier = self._answer = None
         self._left(self.slot)
         super().connection_lost(exc)
 
@@ -137,6 +137,15 @@ class Connection(web.RequestHandler):
     def feed(self) -> None:
         """Leave it to the live feed from now on to bound what waits."""
         self._fed = True
+
+    def answering(self, body: object, size: int) -> None:
+        """Note which body is being sent in pieces, and how many bytes it has; None when it is done."""
+        self._answer = None if body is None else (body, size)
+
+    @property
+    def answer(self) -> tuple[object, int] | None:
+        """The body that is being sent in pieces, and how many bytes it has."""
+        return self._answer
 
     @property
     def buffered(self) -> int:

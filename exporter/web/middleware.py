@@ -33,6 +33,7 @@ from exporter.web.routes import LIVENESS, PROBES, STREAM, Route
 from exporter.web.settings import Limits
 from exporter.web.slots import Slots
 from exporter.web.stream.feed import ADMISSION, BEGUN, is_websocket, takes_events
+from exporter.web.streaming import in_pieces
 
 RouteOf = Callable[[web.Request], Route | None]
 
@@ -72,25 +73,10 @@ def middlewares(
 
 @web.middleware
 async def _sent(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Write what is large piece by piece: otherwise the transport would keep all of it, and tell nobody."""
     response = await handler(request)
-    body, connection = getattr(response, "body", None), request.protocol
-    large = isinstance(body, bytes) and len(body) > PIECE
-    if not large or request.method == hdrs.METH_HEAD or not isinstance(connection, Connection):
-        return response
-    assert isinstance(body, bytes)  # noqa: S101  (mypy)
-    connection.body = body
-    try:
-        writer = await response.prepare(request)
-        assert writer is not None  # noqa: S101  (it is so only for an answer that was sent before)
-        for start in range(0, len(body), PIECE):
-            await writer.write(body[start : start + PIECE])
-            await writer.drain()
-        await web.StreamResponse.write_eof(response)  # that of Response would write the body once more
-    except ConnectionError:  # the client has left: the library finds out by itself
-        pass
-    finally:
-        connection.body = None
+    body = getattr(response, "body", None)
+    if isinstance(body, bytes) and len(body) > PIECE and request.method != hdrs.METH_HEAD:
+        await in_pieces(request, response, (body,), len(body))
     return response
 
 

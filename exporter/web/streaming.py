@@ -1,44 +1,57 @@
-"""Large answers, written as their parts are: nobody waits for a whole one to be copied, or to be sent."""
+"""Large answers, written piece by piece at the client's speed: nobody waits for a whole one to be copied, or sent."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
 
 from aiohttp import hdrs, web
 
 from exporter.slices import Pace
-
-_GATHERED_BYTES: Final = 64 * 1024
-_WHOLE_BYTES: Final = 1024 * 1024
+from exporter.web.connection import PIECE, Connection
 
 
 async def streamed(request: web.Request, parts: Sequence[bytes], headers: Mapping[str, str]) -> web.StreamResponse:
     """Answer with the parts as one body of a known length.
 
-    Small parts are gathered, until they are 64 KiB; large ones are written as they are, at most one MiB at a time.
+    Small parts are gathered, large ones cut, so that about 64 KiB are written at a time.
     """
     size = sum(map(len, parts))
-    if size <= _GATHERED_BYTES:
+    if size <= PIECE:
         return web.Response(body=b"".join(parts), headers=headers)
     answer = web.StreamResponse(headers=headers)
     answer.content_length = size
-    await answer.prepare(request)
-    pace = Pace()
-    try:
-        for text in _writes(parts) if request.method != hdrs.METH_HEAD else ():
-            await answer.write(text)  # waits for a client that reads slowly
-            await pace.rest()  # and others wait for one that reads fast
-        await answer.write_eof()
-    except ConnectionResetError:
-        return answer  # the client has gone: nobody is left to tell
+    await in_pieces(request, answer, parts, size)
     return answer
 
 
-def _writes(parts: Sequence[bytes]) -> Iterator[bytearray | memoryview]:
+async def in_pieces(request: web.Request, answer: web.StreamResponse, parts: Sequence[bytes], size: int) -> None:
+    """Send an answer of `size` bytes in all; a client that does not read is the connection's affair.
+
+    Written at once, the transport would keep all of it, and tell nobody.
+    """
+    connection, pace = request.protocol, Pace()
+    if isinstance(connection, Connection):
+        connection.answering(parts, size)
+    try:
+        writer = await answer.prepare(request)
+        if writer is None:
+            return
+        for text in _pieces(parts) if request.method != hdrs.METH_HEAD else ():
+            await writer.write(text)
+            await writer.drain()  # waits for a client that reads slowly
+            await pace.rest()  # and others wait for one that reads fast
+        await web.StreamResponse.write_eof(answer)  # that of Response would write its body once more
+    except ConnectionError:
+        return  # the client has gone: nobody is left to tell
+    finally:
+        if isinstance(connection, Connection):
+            connection.answering(None, 0)
+
+
+def _pieces(parts: Sequence[bytes]) -> Iterator[bytearray | memoryview]:
     waiting = bytearray()
     for part in parts:
-        if len(part) < _GATHERED_BYTES:
+        if len(part) < PIECE:
             waiting += part
-            if len(waiting) >= _GATHERED_BYTES:
+            if len(waiting) >= PIECE:
                 yield waiting
                 waiting = bytearray()
             continue
@@ -46,6 +59,6 @@ def _writes(parts: Sequence[bytes]) -> Iterator[bytearray | memoryview]:
             yield waiting
             waiting = bytearray()
         whole = memoryview(part)  # its slices are no copies
-        yield from (whole[start : start + _WHOLE_BYTES] for start in range(0, len(part), _WHOLE_BYTES))
+        yield from (whole[start : start + PIECE] for start in range(0, len(part), PIECE))
     if waiting:
         yield waiting

@@ -15,8 +15,8 @@ class Waiting(Protocol):
         """How many bytes were written and not yet taken."""
 
     @property
-    def body(self) -> bytes | None:
-        """The body that is being sent in pieces."""
+    def answer(self) -> tuple[object, int] | None:
+        """The body that is being sent in pieces, and how many bytes it has."""
 
     def cut_off(self) -> None:
         """Close the connection now, and throw away what waits."""
@@ -38,7 +38,8 @@ class Untaken:
     @property
     def held(self) -> int:
         """How many bytes are kept; a body that many are sent, such as one page of metrics, counts once."""
-        bodies = {id(each.body): len(each.body) for each in self._waiting if each.body is not None}
+        answers = [each.answer for each in self._waiting if each.answer is not None]
+        bodies = {id(body): size for body, size in answers}
         return sum(bodies.values()) + sum(each.buffered for each in self._waiting)
 
     def add(self, connection: Waiting) -> None:

@@ -25,7 +25,7 @@ class SteadyLoop(asyncio.SelectorEventLoop):
     def __init__(self, pace: float = 1.0) -> None:
         self._own_s = 0.0
         self._turn_began = time.monotonic()
-        super().__init__(_Selector(self, pace))
+        super().__init__(_Selector(self, pace) if pace <= 1.0 else _FineSelector(self, pace))
 
     def time(self) -> float:
         return self._own_s + min(time.monotonic() - self._turn_began, TURN_S)
@@ -40,7 +40,7 @@ class SteadyLoop(asyncio.SelectorEventLoop):
         self._turn_began = time.monotonic()
 
 
-class _Selector(selectors.DefaultSelector):
+class _Waits:
     """Tells the loop how long it has waited; a wait that ended late counts as the one that was asked for."""
 
     def __init__(self, loop: SteadyLoop, pace: float) -> None:
@@ -52,10 +52,21 @@ class _Selector(selectors.DefaultSelector):
         self._loop.turn_ends()
         began = time.monotonic()
         try:
-            return super().select(timeout if timeout is None else timeout / self._pace)
+            found: list[tuple[SelectorKey, int]] = super().select(  # type: ignore[misc]  # the selector's own
+                timeout if timeout is None else timeout / self._pace
+            )
+            return found
         finally:
             waited_s = (time.monotonic() - began) * self._pace
             self._loop.turn_begins(waited_s if timeout is None else min(waited_s, max(timeout, 0.0)))
+
+
+class _Selector(_Waits, selectors.DefaultSelector):
+    """For any number of sockets."""
+
+
+class _FineSelector(_Waits, selectors.SelectSelector):
+    """Waits for less than a millisecond when asked to, as no other does; for less than a thousand sockets."""
 
 
 class LoopClock(SystemClock):

@@ -410,7 +410,7 @@ async def soaking(options: Options, folder: Path) -> AsyncIterator[Soak]:
     with _services(options, folder / "services.log") as services:
         places = await asyncio.to_thread(services.ask, "start")
         config = write_config(folder, options, places)
-        async with exporter(config, folder / "data") as running:
+        async with exporter(config, folder / "data", start_s=CALM_S) as running:
             yield Soak(options, services, running, folder, places)
 
 

@@ -1,7 +1,7 @@
 """Helper process of the soak: both simulated services, life in them, and faults at random until it is told to be calm.
 
-Arguments: racetime bots, Dota 2 bots, seed, seconds from one fault to the next. It knows the truth: which rooms must have a socket, who must be logged on,
-which account is in which lobby.
+Arguments: racetime bots, Dota 2 bots, seed, seconds from one fault to the next. It knows the truth: which rooms must
+have a socket, who must be logged on, which account is in which lobby.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import json
 import random
 import sys
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from benchmarks.lines import Json, say
 from exporter.platforms.dota2.wire import GcMsg, Team
@@ -170,7 +171,7 @@ class Services:
                 deed = chance.choice([steam.faults.hang, steam.faults.drop_before, steam.faults.drop_after])
                 rule = deed(chance.choice(_PHASES))
                 rule.username = username
-                return lambda: rule in steam.faults.rules and steam.faults.rules.remove(rule)
+                return lambda: _without(steam.faults.rules, rule)
         return lambda: None
 
     async def _at_coordinator(self) -> Callable[[], object]:
@@ -186,13 +187,19 @@ class Services:
                     gc.say(account.steamid, Message(8_999, b"\x08\x01"))
             case _:
                 rule = gc.faults.silence(chance.choice([GcMsg.LOBBY_CREATE, GcMsg.LOBBY_DESTROY, GcMsg.HELLO]))
-                return lambda: rule in gc.faults.rules and gc.faults.rules.remove(rule)
+                return lambda: _without(gc.faults.rules, rule)
         return lambda: None
+
+
+def _without(rules: list[Any], rule: object) -> None:
+    if rule in rules:
+        rules.remove(rule)
 
 
 async def main() -> None:
     """Answer questions until the input ends."""
-    services = Services(*map(int, sys.argv[1:4]), float(sys.argv[4]))
+    racetime, dota2, seed = map(int, sys.argv[1:4])
+    services = Services(racetime, dota2, seed, float(sys.argv[4]))
     answers: dict[str, Callable[[Json], Awaitable[Json]]] = {
         "start": services.start,
         "trouble": services.trouble,

@@ -29,6 +29,7 @@ from tests.soak.services import PASSWORD
 
 ORDER_LIMIT_S = 15.0  # an order is answered after `wait`, 10 s, with what is known then
 CALM_S = 180.0
+MOST_ORDERS = 20  # at once: one address may hold a hundred connections
 _SCRAPE_S = 1.0
 _SERVED = {200, 201, 202, 404, 409, 502, 503, 504}
 _MOVING = {"last_poll_at", "last_status_check_at", "last_activity", "token_expires_at"}
@@ -104,7 +105,8 @@ class Bill:
         """Yield the bill for people."""
         options, orders_s = self.options, [each[2] for each in self.orders]
         yield f"bots              {options.racetime} racetime, {options.dota2} dota2; seed {options.seed}"
-        yield f"trouble           {options.trouble_s:.0f} s, {self.faults} faults, {self.troubled:.0f} failed connections"
+        yield f"trouble           {options.trouble_s:.0f} s, {self.faults} faults"
+        yield f"connections       {self.troubled:.0f} failed"
         yield f"all healthy       {self.recovered_s:.1f} s after the last fault"
         if self.memory:
             first, last = self.memory[0][1], self.memory[-1][1]
@@ -137,6 +139,7 @@ class Soak:
         self._chance = random.Random(options.seed)
         self._began = time.monotonic()
         self._calm = asyncio.Event()
+        self._hands = asyncio.Semaphore(MOST_ORDERS)
         self._maintained: set[str] = set()
         self._stopped: set[str] = set()
 
@@ -149,6 +152,7 @@ class Soak:
             self._began = time.monotonic()
             self._services.ask("trouble")
             reading = [asyncio.create_task(each.run()) for each in readers]
+            stack.push_async_callback(_ended, reading)
             async with asyncio.TaskGroup() as group:
                 for work in (self._scrape(session), self._order(session), self._reload(session)):
                     group.create_task(work)
@@ -164,9 +168,7 @@ class Soak:
             await self._healthy(session, CALM_S)
             self.bill.recovered_s = time.monotonic() - began
             await self._of_one_opinion(session, readers)
-            for task in reading:
-                task.cancel()
-            await asyncio.wait(reading)
+            await _ended(reading)
             await self._figures(session)
             self.bill.frames = readers[0].frames.seen
             self.bill.reconnects = sum(each.connections - 1 for each in readers)
@@ -206,7 +208,8 @@ class Soak:
     async def _order(self, session: aiohttp.ClientSession) -> None:
         async with asyncio.TaskGroup() as group:
             while not self._calm.is_set():
-                group.create_task(self._give(session))
+                await self._hands.acquire()
+                group.create_task(self._give(session)).add_done_callback(lambda _: self._hands.release())
                 await self._pause(self._options.orders_every_s * self._chance.uniform(0.5, 1.5))
 
     async def _give(self, session: aiohttp.ClientSession) -> None:
@@ -225,7 +228,9 @@ class Soak:
                 await self._call(session, "maintenance ends", "DELETE", f"/api/v1/bots/{bot}/maintenance")
             case 3 | 4:
                 lobbies = await self._get(session, "/status/lobbies")
-                open_ = [each["lobby_id"] for each in lobbies["lobbies"] if each["lobby_id"] and not each["match_outcome"]]
+                open_ = [
+                    each["lobby_id"] for each in lobbies["lobbies"] if each["lobby_id"] and not each["match_outcome"]
+                ]
                 if open_:
                     await self._call(session, "close lobby", "DELETE", f"/api/v1/lobbies/{chance.choice(open_)}")
             case _:
@@ -236,8 +241,12 @@ class Soak:
         self, session: aiohttp.ClientSession, what: str, method: str, path: str, body: Json | None = None
     ) -> None:
         began = time.monotonic()
-        async with session.request(method, path, json=body) as response:
-            text = await response.text()
+        try:
+            async with session.request(method, path, json=body) as response:
+                text = await response.text()
+        except aiohttp.ClientError as error:
+            self.bill.problems.append(f"{what}: no answer after {time.monotonic() - began:.1f} s: {error!r}")
+            return
         took_s = time.monotonic() - began
         self.bill.orders.append((what, response.status, took_s))
         if response.status not in _SERVED:
@@ -287,7 +296,9 @@ class Soak:
                 return
             if time.monotonic() > end:
                 words = [(bot["name"], bot["state"], bot["status_name"], bot["status_message"]) for bot in ill[:5]]
-                raise AssertionError(f"{len(ill)} bots are not back after {limit_s:g} s: {words}; {self._running.log[-20:]}")
+                raise AssertionError(
+                    f"{len(ill)} bots are not back after {limit_s:g} s: {words}; {self._running.log[-20:]}"
+                )
             await asyncio.sleep(0.2)
 
     async def _of_one_opinion(self, session: aiohttp.ClientSession, readers: list[Reader]) -> None:
@@ -336,7 +347,9 @@ class Soak:
             self.bill.lag.append((bound, value - before))
             before = value
         self.bill.dropped_readers = metrics["bot_exporter_stream_clients_dropped_total", 'reason="slow"']
-        self.bill.troubled = sum(value for (name, _), value in metrics.items() if name == "bot_connection_failures_total")
+        self.bill.troubled = sum(
+            value for (name, _), value in metrics.items() if name == "bot_connection_failures_total"
+        )
         for name in ("bot_exporter_unexpected_transitions_total", "bot_exporter_history_dropped_total"):
             if metrics[name, ""]:
                 self.bill.problems.append(f"{name} is {metrics[name, '']:.0f}")
@@ -364,6 +377,12 @@ class Soak:
             bot = re.match(r'bot="[^"]*"', labels) if name in {"bot_up", "bot_crashes_total"} else None
             values[name, bot[0] if bot else labels] = float(value)
         return values
+
+
+async def _ended(tasks: list["asyncio.Task[None]"]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
 
 
 def _still(data: Any) -> Any:

@@ -72,9 +72,7 @@ def _deed(about: str, routes: frozenset[str], details: tuple[str, ...] = ("",)) 
 
 
 MIXED: Final[dict[str, Kind]] = {
-    **{
-        f"{SITE}{name}": replace(kind, details=_GENTLE.get(name, kind.details)) for name, kind in SITE_KINDS.items()
-    },
+    **{f"{SITE}{name}": replace(kind, details=_GENTLE.get(name, kind.details)) for name, kind in SITE_KINDS.items()},
     "steam_hang": Kind("a phase is never answered", PHASES),
     "steam_refuse": Kind("a phase is refused with this result", PHASES, _RESULTS),
     "steam_drop_before": Kind("the connection drops instead of an answer", PHASES),

@@ -187,13 +187,12 @@ def config_of(site: RacetimeSimulator, steam: SteamSimulator, *, poll: str = "5s
         f"steam: {{logon_interval: {logon}, cm_list: {steam.cm_urls}}}",
         "bots:",
     ]
-    for name in CATEGORIES:
-        lines.append(
-            f"  - {{name: {name}, platform: racetime, category: {name}, client_id: demo-{name},"
-            f" client_secret: demo-{name}-secret}}"
-        )
-    for name in HOSTS:
-        lines.append(f"  - {{name: {name}, platform: dota2, username: user-{name}, password: {PASSWORD}}}")
+    lines += [
+        f"  - {{name: {name}, platform: racetime, category: {name}, client_id: demo-{name},"
+        f" client_secret: demo-{name}-secret}}"
+        for name in CATEGORIES
+    ]
+    lines += [f"  - {{name: {name}, platform: dota2, username: user-{name}, password: {PASSWORD}}}" for name in HOSTS]
     return "\n".join(lines)
 
 
@@ -202,7 +201,7 @@ async def mixed_fleet(
     folder: Path, *, rooms_each: int = 1, policy: Policy | None = None, site_token_s: float = TOKEN_LIFE_S
 ) -> AsyncIterator[MixedFleet]:
     """Run it, all of it connected; afterwards no socket and no task may be left of it, and its log must be clean."""
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240  (before anything runs)
     clock, wall, tasks = LoopClock(), WallClock(), asyncio.all_tasks()
     site = RacetimeSimulator(
         quiet(clock.now()).world, clock=clock, race_cache_s=0, category_cache_s=0, races_cache_s=0, tick_s=0.25

@@ -4,7 +4,6 @@ What racetime.gg can do to its bots is in tests/protocol/test_racetime_trouble.p
 """
 
 import asyncio
-from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
 
@@ -49,7 +48,10 @@ def walks() -> list[list[Fault]]:
             phases = _OF_ONE[first : first + len(HOSTS)]
             kinds = (_DISTURBED[(turn + number) % len(_DISTURBED)] for number in range(len(phases)))
             found.append(
-                [Fault(kind, str(Target(*each))) for kind, each in zip(kinds, zip(phases, HOSTS, strict=False), strict=True)]
+                [
+                    Fault(kind, str(Target(*each)))
+                    for kind, each in zip(kinds, zip(phases, HOSTS, strict=False), strict=True)
+                ]
             )
     return found
 
@@ -121,3 +123,15 @@ async def test_a_coordinator_in_trouble(tmp_path: Path) -> None:
 async def _all_are(fleet: MixedFleet, status: BotStatus, reason: str) -> None:
     for name in HOSTS:
         await fleet.until(name, lambda bot: (bot["status"], bot["status_reason"]) == (status, reason), 60.0)
+
+
+async def test_a_bot_that_is_stopped_or_restarted_leaves_nothing(tmp_path: Path) -> None:
+    """Its first connection began while the program started, which must not make it immortal."""
+    async with mixed_fleet(tmp_path) as fleet:
+        levels = fleet.levels()
+        for name in (HOSTS[0], CATEGORIES[0]):
+            await fleet.app.supervisor.stop(name)
+            await fleet.app.supervisor.start(name)
+        await fleet.app.supervisor.restart(HOSTS[1])
+        await fleet.recover()
+        await fleet.settled(levels)

@@ -17,7 +17,7 @@ from tests.trouble.shrink import shrunk
 
 LENGTH_S = 90.0
 LONGEST_S = 45.0
-# A lock costs real seconds: the database waits for it in a thread. A site without a bot's application needs an operator.
+# A lock costs real seconds: the database waits for it in a thread. The others need an operator.
 _LEFT_OUT = frozenset({"database_locked", "site_deactivate_bot", "site_refuse_credentials"})
 KINDS = {name: kind for name, kind in MIXED.items() if name not in _LEFT_OUT}
 

@@ -57,9 +57,9 @@ class Dota2Timing:
     """Waiting times in seconds.
 
     `greet_s` lies between telling Steam and greeting the coordinator, `hello_s` between two greetings. `lost_s` is how
-    long there may be no coordinator before that is an error; then, and after as long again, Steam is told once more that
-    the account plays: a coordinator that was not told hears no hello. `order_s` and `create_s` are the time limits of orders,
-    `settle_s` how long a lobby may come later than an answer about it.
+    long there may be no coordinator before that is an error; then, and again after as long, Steam is told once more
+    that the account plays: a coordinator that was not told hears no hello. `order_s` and `create_s` are the time limits
+    of orders, `settle_s` how long a lobby may come later than an answer about it.
     """
 
     greet_s: float = GREET_S

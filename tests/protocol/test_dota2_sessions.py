@@ -339,3 +339,45 @@ async def test_pings_are_answered(rig: LobbyRig) -> None:
     await rig.pass_time(61)
     player = rig.gc.sessions.players[rig.steamid]
     await eventually(lambda: player.pings and player.pongs == player.pings)
+
+
+async def test_a_coordinator_that_falls_silent_within_a_session_is_told_once_an_order_is_in_doubt(
+    rig: LobbyRig,
+) -> None:
+    await rig.host(ANN, BEN)
+    for number in (GcMsg.LOBBY_LAUNCH, GcMsg.HELLO):
+        rig.gc.faults.silence(number)
+    with pytest.raises(OrderInDoubt):
+        await order_that_waits(rig, 10)
+    assert rig.record().state == "in_lobby"
+    await rig.clock.advance(30)
+    await lost(rig)
+    assert not rig.lobby.watched
+    await rig.clock.advance(30)
+    assert (rig.record().status, rig.record().status_reason) == (BotStatus.CONNECTION_ERROR, "gc_down")
+    rig.gc.faults.clear()
+    await rig.clock.advance(5)
+    await rig.online()
+    await eventually(lambda: rig.lobby.watched)
+
+
+async def test_a_coordinator_that_only_lost_an_order_keeps_its_session(rig: LobbyRig) -> None:
+    await rig.host(ANN, BEN)
+    rig.gc.faults.silence(GcMsg.LOBBY_LAUNCH)
+    hellos = rig.gc.stats.received[GcMsg.HELLO]
+    with pytest.raises(OrderInDoubt):
+        await order_that_waits(rig, 10)
+    await eventually(lambda: rig.gc.stats.received[GcMsg.HELLO] == hellos + 1)
+    await rig.clock.advance(60)
+    record = rig.record()
+    assert (record.state, record.healthy, rig.lobby.watched) == ("in_lobby", True, True)
+    assert rig.gc.stats.received[GcMsg.HELLO] == hellos + 1
+
+
+async def order_that_waits(rig: LobbyRig, seconds: float) -> None:
+    """Order a launch, and let the time of that order pass."""
+    asked = rig.gc.stats.received[GcMsg.LOBBY_LAUNCH]
+    ordering = asyncio.create_task(rig.bot().launch())
+    await eventually(lambda: rig.gc.stats.received[GcMsg.LOBBY_LAUNCH] == asked + 1)
+    await rig.clock.advance(seconds)
+    await ordering

@@ -257,6 +257,11 @@ class Dota2Bot:
             self._set_alarm()
             await self._flush()
             await settled
+        except OrderInDoubt as error:
+            if not isinstance(error, BotLost):
+                self._gc.doubt(self._context.clock.monotonic())
+                await self._flush()
+            raise
         finally:
             self._desk.dropped(pending)
             self._set_alarm()
@@ -340,7 +345,9 @@ class Dota2Bot:
     async def _wake(self) -> None:
         """Do what is due."""
         now = self._context.clock.monotonic()
-        self._gc.tick(now)
+        events = self._gc.tick(now)
+        if self._steam is not None:
+            self._take(self._steam, events, now)
         self._desk.tick(now)
         self._hosting.tick(now)
         if self._error_at is not None and now >= self._error_at:

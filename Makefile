@@ -4,9 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 CONFIG ?= config.yaml
 SEED   ?= 1
+MINUTES ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test fuzz check fmt bench docs schema proto image lock clean
+.PHONY: help run setup test fuzz soak check fmt bench docs schema proto image lock clean
 
 help: ## show the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -35,6 +36,9 @@ test: setup ## run all tests
 fuzz: setup ## thousands of requests made from the API's description, and of foreign bytes; SEED=n others (15 minutes)
 	BOT_EXPORTER_FUZZ_EXAMPLES=3000 timeout 5m $(BIN)/python -m pytest -q tests/unit/test_foreign.py tests/web/test_foreign.py
 	BOT_EXPORTER_FUZZ=5000 BOT_EXPORTER_FUZZ_SEED=$(SEED) $(BIN)/python -m pytest -q -s tests/e2e/test_fuzz.py
+
+soak: setup ## ten minutes of trouble for 500 bots of both platforms; SEED=n other trouble, MINUTES=n longer
+	$(BIN)/python -m tests.soak --seed $(SEED) --minutes $(MINUTES)
 
 check: $(VENV)/.dev ## ruff, mypy --strict, import-linter, generated documents
 	$(BIN)/ruff check .

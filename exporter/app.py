@@ -230,6 +230,10 @@ async def application(
         url = await _open_doors(stack, web, settings, data_dir)
         stack.push_async_callback(_stop_bots, supervisor)
         await stack.enter_async_context(_background(watch_loop(loop, clock), "loop watch"))
+        # As settle() did with the modules, but without a look that would hold up the first connections. Bots come after
+        # it: what is frozen is never found to be garbage, nor is what it refers to, such as a bot's first connection.
+        gc.freeze()
+        stack.callback(gc.unfreeze)
         apart_s = min(stagger_s, _START_SPREAD_S / max(1, len(fleet.specs)))
         for index, spec in enumerate(fleet.specs):
             await supervisor.add(spec, index * apart_s)
@@ -245,7 +249,6 @@ async def application(
             league = _league(steam, dota2, fleet.specs, supervisor, clock)
             if league is not None:
                 await stack.enter_async_context(_background(league.run(), "demo league"))
-        gc.freeze()  # as settle() did with the modules, but without a look that would hold up the first connections
         process.ready = True
         _log.info("started", bots=len(fleet.specs), version=VERSION)
         try:
@@ -254,7 +257,6 @@ async def application(
             )
         finally:
             process.ready = False
-            gc.unfreeze()
 
 
 async def _open_storage(

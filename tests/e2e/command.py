@@ -71,6 +71,7 @@ async def exporter(
     command: Sequence[str | Path] = (COMMAND,),
     cwd: Path = ROOT,
     environment: Mapping[str, str] = MappingProxyType({}),
+    start_s: float = 30.0,
 ) -> AsyncIterator[Running]:
     """Run the exporter on a free port until the block ends; it must then stop by itself on SIGTERM."""
     process = await asyncio.create_subprocess_exec(
@@ -90,7 +91,7 @@ async def exporter(
     reader = asyncio.create_task(_read_lines(process.stderr, log))
     try:
         greeting: list[str] = []
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(start_s):
             while not any("Stop with Ctrl-C" in line for line in greeting):
                 line = await process.stdout.readline()
                 assert line, f"the exporter ended: {log}"

@@ -117,7 +117,7 @@ class Fleet:
         else:
             raise AssertionError("the fleet does not settle")
         for bot in after["bots"]:
-            own = {("bot", bot["name"]), ("platform", "racetime")}
+            own = {("bot", bot["name"]), ("platform", bot["platform"])}
 
             def value(name: str, own: set[tuple[str, str]] = own, **labels: str) -> float | None:
                 return metrics.get((name, frozenset(own | set(labels.items()))))

@@ -165,12 +165,12 @@ class Rig:
 
     async def open(self) -> None:
         await self.simulator.start()
-        self._client = await self._stack.enter_async_context(open_session(self.simulator.url, "bot-exporter tests"))
-        self._board = await self._stack.enter_async_context(open_board(self._client, self.clock, POLL_S))
+        self.client = await self._stack.enter_async_context(open_session(self.simulator.url, "bot-exporter tests"))
+        self._board = await self._stack.enter_async_context(open_board(self.client, self.clock, POLL_S))
 
     def service(self, handlers: HandlerFactory) -> RacetimeService:
         return RacetimeService(
-            self._client, self._board, poll_interval_s=self.poll_s, timing=self.timing, handlers=handlers
+            self.client, self._board, poll_interval_s=self.poll_s, timing=self.timing, handlers=handlers
         )
 
     def guest(

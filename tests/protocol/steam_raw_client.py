@@ -5,6 +5,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import trustme
@@ -22,10 +23,11 @@ _T = TypeVar("_T")
 AUTHORITY = trustme.CA()
 
 
-def server_tls(name: str = "127.0.0.1") -> ssl.SSLContext:
-    """Return the server's side of TLS, with a certificate for this name."""
+def server_tls(name: str = "127.0.0.1", *, expired: bool = False) -> ssl.SSLContext:
+    """Return the server's side of TLS, with a certificate for this name, which may be one of long ago."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    AUTHORITY.issue_cert(name).configure_cert(context)
+    end = datetime(2020, 1, 1, tzinfo=UTC) if expired else None
+    AUTHORITY.issue_cert(name, not_after=end).configure_cert(context)
     return context
 
 

@@ -15,6 +15,7 @@ from exporter.platforms.dota2.wire import GcMsg, JoinResult, SessionStatus
 from exporter.platforms.steam.framing import Header, encode_frame
 from exporter.platforms.steam.messages import Emsg, HeartBeat, PlayingSessionState, Result, encode_body
 from exporter.simulators.dota2 import Lobby, Message, Policy, Settings, Style, hostile
+from exporter.simulators.steam import Phase
 from tests.eventually import eventually
 from tests.protocol.dota2_rig import ANN, BEN, NAME, PASSWORD, SETTINGS, LobbyRig, lobby_rig
 
@@ -64,6 +65,22 @@ async def test_a_blink_of_the_coordinator_is_no_error(rig: LobbyRig) -> None:
     await rig.clock.advance(60)
     assert rig.record().healthy
     assert rig.seen(ev.ServiceLost) == []
+
+
+async def test_steam_is_told_again_that_the_account_plays_when_there_is_no_session_for_long(tmp_path: Path) -> None:
+    """A coordinator that was not told hears no hello: without this the bot would greet it for ever."""
+    async with lobby_rig(tmp_path) as rig:
+        lost = rig.simulator.faults.hang(Phase.PLAY, times=2)
+        rig.account()
+        await rig.add()
+        await eventually(lambda: rig.record().state == "steam_online" and lost.seen == 1)
+        await eventually(lambda: rig.clock.sleeping)
+        await rig.clock.advance(30)
+        await eventually(lambda: lost.seen == 2)  # and it is lost once more
+        assert (rig.record().status, rig.record().status_reason) == (BotStatus.CONNECTION_ERROR, "gc_down")
+        await rig.clock.advance(35)
+        await rig.online()
+        assert rig.states == ["steam_online", "gc_connected"]
 
 
 @pytest.mark.parametrize("status", [each for each in SessionStatus if each is not SessionStatus.HAVE_SESSION])
@@ -322,3 +339,45 @@ async def test_pings_are_answered(rig: LobbyRig) -> None:
     await rig.pass_time(61)
     player = rig.gc.sessions.players[rig.steamid]
     await eventually(lambda: player.pings and player.pongs == player.pings)
+
+
+async def test_a_coordinator_that_falls_silent_within_a_session_is_told_once_an_order_is_in_doubt(
+    rig: LobbyRig,
+) -> None:
+    await rig.host(ANN, BEN)
+    for number in (GcMsg.LOBBY_LAUNCH, GcMsg.HELLO):
+        rig.gc.faults.silence(number)
+    with pytest.raises(OrderInDoubt):
+        await order_that_waits(rig, 10)
+    assert rig.record().state == "in_lobby"
+    await rig.clock.advance(30)
+    await lost(rig)
+    assert not rig.lobby.watched
+    await rig.clock.advance(30)
+    assert (rig.record().status, rig.record().status_reason) == (BotStatus.CONNECTION_ERROR, "gc_down")
+    rig.gc.faults.clear()
+    await rig.clock.advance(5)
+    await rig.online()
+    await eventually(lambda: rig.lobby.watched)
+
+
+async def test_a_coordinator_that_only_lost_an_order_keeps_its_session(rig: LobbyRig) -> None:
+    await rig.host(ANN, BEN)
+    rig.gc.faults.silence(GcMsg.LOBBY_LAUNCH)
+    hellos = rig.gc.stats.received[GcMsg.HELLO]
+    with pytest.raises(OrderInDoubt):
+        await order_that_waits(rig, 10)
+    await eventually(lambda: rig.gc.stats.received[GcMsg.HELLO] == hellos + 1)
+    await rig.clock.advance(60)
+    record = rig.record()
+    assert (record.state, record.healthy, rig.lobby.watched) == ("in_lobby", True, True)
+    assert rig.gc.stats.received[GcMsg.HELLO] == hellos + 1
+
+
+async def order_that_waits(rig: LobbyRig, seconds: float) -> None:
+    """Order a launch, and let the time of that order pass."""
+    asked = rig.gc.stats.received[GcMsg.LOBBY_LAUNCH]
+    ordering = asyncio.create_task(rig.bot().launch())
+    await eventually(lambda: rig.gc.stats.received[GcMsg.LOBBY_LAUNCH] == asked + 1)
+    await rig.clock.advance(seconds)
+    await ordering

@@ -103,6 +103,33 @@ async def test_a_certificate_for_another_name_is_not_enough(tmp_path: Path) -> N
         assert rig.world.begins == []
 
 
+async def test_a_certificate_that_has_expired_is_told_as_that(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        rig = Rig(stack, tmp_path)
+        rig.use_simulator(clock=rig.steam_clock, tls=server_tls(expired=True))
+        await rig.simulator.start()
+        stack.push_async_callback(rig.simulator.stop)
+        await rig.open(tls=client_tls(), cm_list=rig.simulator.cm_urls)
+        rig.account()
+        await rig.add()
+        record = await rig.failed()
+        assert (record.status, record.status_reason) == (BotStatus.CONNECTION_ERROR, "tls")
+        assert "certificate has expired" in (record.status_message or "")
+        assert record.next_retry_at is not None
+        assert rig.world.begins == []
+
+
+async def test_a_server_whose_name_nobody_knows(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        rig = Rig(stack, tmp_path)
+        await rig.open(cm_list=["wss://no-such-cm.invalid:443"])
+        rig.account()
+        await rig.add()
+        record = await rig.failed()
+        assert (record.status_reason, record.next_retry_at is not None) == ("dns", True)
+        assert "cannot be resolved" in (record.status_message or "")
+
+
 async def test_with_device_codes(steam: Rig) -> None:
     steam.account(shared_secret=SECRET)
     await steam.add(secret=SECRET)

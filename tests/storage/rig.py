@@ -2,9 +2,13 @@
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from exporter.errors import FailureReason
 from exporter.model import events as ev
@@ -12,7 +16,7 @@ from exporter.model.history import HistoryItem, HistoryQuery
 from exporter.model.states import DisconnectReason, LobbyState
 from exporter.model.status import LobbyPlayer, LobbyRecord
 from exporter.stats import StorageStats
-from exporter.storage.engine import Target
+from exporter.storage.engine import Target, reader_engine
 from exporter.storage.service import Storage
 from exporter.storage.writer import Limits
 from exporter.store import StatusStore
@@ -94,6 +98,31 @@ async def running(
         writing.cancel()
         await asyncio.wait({writing})
         await storage.stop(30.0)  # on a busy machine, too, everything must be written
+        await asyncio.to_thread(_released, where)
+
+
+def _released(where: Target, limit_s: float = 10.0) -> None:
+    """Wait until the server has noticed that the connection is gone: only then does its claim on the database end.
+
+    The application waits for that at its start; here the next one may start at once. Without a server there is none.
+    """
+    if where.path is not None:
+        return
+    claims = text(
+        "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database "
+        "WHERE d.datname = :name AND locktype = 'advisory'"
+    )
+    engine, end = reader_engine(where), time.monotonic() + limit_s
+    try:
+        with engine.connect() as connection:
+            while connection.execute(claims, {"name": where.url.database if where.url else ""}).scalar():
+                connection.rollback()
+                assert time.monotonic() < end, "the claim on the database outlives its connection"
+                time.sleep(0.005)
+    except OperationalError:
+        return
+    finally:
+        engine.dispose()
 
 
 def lobby(

@@ -55,7 +55,7 @@ async def test_a_killed_process_loses_no_order_and_little_else(where: Target, tm
         said = await killed_under_load(where, tmp_path, number * _A_ROUND, chance.randrange(200, 900))
         orders |= {words[1] for words in said if words[0] == "o"}
         made = {int(words[1]): float(words[2]) for words in said if words[0] == "e"}
-        async with running(where) as rig:  # it opens
+        async with running(where, start_s=20.0) as rig:  # it opens, once the server has missed the killed process
             assert rig.stats.opened
         kept = written_changes(where)
         lost = sorted(set(made) - kept)

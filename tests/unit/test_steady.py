@@ -46,3 +46,23 @@ def test_waits_take_their_time_and_end_in_order(loop: SteadyLoop) -> None:
 
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         runner.run(scene())
+
+
+def test_a_fast_loop_waits_for_a_fraction_of_the_time_and_loses_no_socket() -> None:
+    async def scene() -> None:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(await reader.readline())
+            writer.close()
+
+        began, really = asyncio.get_running_loop().time(), time.monotonic()
+        await asyncio.sleep(60)
+        assert 60 <= asyncio.get_running_loop().time() - began < 60 + 10 * TURN_S
+        assert 0.05 < time.monotonic() - really < 20
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            writer.write(b"hello\n")
+            assert await reader.read() == b"hello\n"
+            writer.close()
+
+    with asyncio.Runner(loop_factory=lambda: SteadyLoop(pace=1000.0)) as runner:
+        runner.run(scene())

@@ -45,6 +45,14 @@ def patient(**limits: float) -> WebSettings:
 # --- time ---
 
 
+async def a_head_is_late(connect: Connect) -> None:
+    """Wait until whoever had begun to send a head by now would have been cut off."""
+    other = await connect()
+    other.send(HEAD)
+    assert (await other.answer())[0] == 408
+    assert await other.rest() == b""
+
+
 async def test_a_head_that_drips_in_is_cut_off() -> None:
     async with crowd() as (fleet, connect):
         wire = await connect()
@@ -72,7 +80,7 @@ async def test_an_idle_connection_may_wait_longer_than_a_half_sent_request() -> 
         for _ in range(2):
             wire.send(HEAD + b"\r\n")
             assert (await wire.answer())[0] == 200
-            await asyncio.sleep(0.2)  # longer than a head may take
+            await a_head_is_late(connect)
         wire.send(HEAD)
         assert (await wire.answer())[0] == 408
         assert await wire.rest() == b""
@@ -85,7 +93,7 @@ async def test_an_answer_that_takes_long_is_not_the_clients_fault() -> None:
         wire.send(SCRAPE)
         await fleet.metrics.asked.wait()
         wire.send(HEAD)  # the beginning of the next one, pipelined
-        await asyncio.sleep(0.2)
+        await a_head_is_late(connect)
         fleet.metrics.go.set()
         assert (await wire.answer())[0] == 200
         wire.send(b"\r\n")

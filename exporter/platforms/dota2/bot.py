@@ -57,8 +57,9 @@ class Dota2Timing:
     """Waiting times in seconds.
 
     `greet_s` lies between telling Steam and greeting the coordinator, `hello_s` between two greetings. `lost_s` is how
-    long there may be no coordinator before that is an error. `order_s` and `create_s` are the time limits of orders,
-    `settle_s` how long a lobby may come later than an answer about it.
+    long there may be no coordinator before that is an error; then, and again after as long, Steam is told once more
+    that the account plays: a coordinator that was not told hears no hello. `order_s` and `create_s` are the time limits
+    of orders, `settle_s` how long a lobby may come later than an answer about it.
     """
 
     greet_s: float = GREET_S
@@ -97,6 +98,7 @@ class Dota2Bot:
         self._state: str | None = None
         self._had_session = False
         self._error_at: float | None = None
+        self._play_at: float | None = None
         self._in_error = False
         self._blocked = False
         self._disposals: set[int] = set()
@@ -255,6 +257,11 @@ class Dota2Bot:
             self._set_alarm()
             await self._flush()
             await settled
+        except OrderInDoubt as error:
+            if not isinstance(error, BotLost):
+                self._gc.doubt(self._context.clock.monotonic())
+                await self._flush()
+            raise
         finally:
             self._desk.dropped(pending)
             self._set_alarm()
@@ -308,7 +315,7 @@ class Dota2Bot:
         self._gc = self._coordinator(steam.steamid)
         self._alarm = Alarm(self._context.clock, group, self._wake)
         self._state, self._had_session, self._in_error, self._blocked = None, False, False, False
-        self._error_at = now + self._timing.lost_s
+        self._error_at, self._play_at = now + self._timing.lost_s, None
         self._disposals.clear()
         self._enter(STEAM_ONLINE)
         self._gc.start(now)
@@ -338,11 +345,15 @@ class Dota2Bot:
     async def _wake(self) -> None:
         """Do what is due."""
         now = self._context.clock.monotonic()
-        self._gc.tick(now)
+        events = self._gc.tick(now)
+        if self._steam is not None:
+            self._take(self._steam, events, now)
         self._desk.tick(now)
         self._hosting.tick(now)
         if self._error_at is not None and now >= self._error_at:
-            self._lost_for_long()
+            self._lost_for_long(now)
+        if self._play_at is not None and now >= self._play_at:
+            await self._play_again(now)
         self._tell_state()
         await self._flush()
         self._set_alarm()
@@ -350,7 +361,13 @@ class Dota2Bot:
     def _set_alarm(self) -> None:
         if self._alarm is not None:
             self._alarm.set(
-                soonest(self._gc.next_deadline, self._desk.next_deadline, self._hosting.next_deadline, self._error_at)
+                soonest(
+                    self._gc.next_deadline,
+                    self._desk.next_deadline,
+                    self._hosting.next_deadline,
+                    self._error_at,
+                    self._play_at,
+                )
             )
 
     async def _flush(self) -> None:
@@ -400,7 +417,7 @@ class Dota2Bot:
 
     def _session_began(self, steam: SteamOnline, now: float, *, with_lobby: bool) -> None:
         again = self._had_session or self._in_error
-        self._had_session, self._in_error, self._error_at = True, False, None
+        self._had_session, self._in_error, self._error_at, self._play_at = True, False, None, None
         (self._context.log.info if again else self._context.log.debug)("the Dota 2 coordinator welcomed the bot")
         asked = self._hosting.session_began(now, with_lobby=with_lobby)
         if asked is not None:
@@ -417,8 +434,14 @@ class Dota2Bot:
         if self._in_error:
             self._context.report(ev.CheckFailed(self._context.name, self._context.clock.now(), self._reason(), trouble))
 
-    def _lost_for_long(self) -> None:
-        self._error_at, self._in_error = None, True
+    async def _play_again(self, now: float) -> None:
+        """Tell Steam once more that the account plays; while another session of it does, that must wait."""
+        self._play_at = now + self._timing.lost_s
+        if self._steam is not None and not self._blocked:
+            await self._steam.play(DOTA2_APPID)
+
+    def _lost_for_long(self, now: float) -> None:
+        self._error_at, self._play_at, self._in_error = None, now, True
         self._context.log.warning("no session with the Dota 2 coordinator", reason=self._gc.trouble)
         self._context.report(
             ev.ServiceLost(self._context.name, self._context.clock.now(), self._reason(), self._gc.trouble)

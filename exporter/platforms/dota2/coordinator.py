@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
+from exporter.platforms.dota2.alarm import soonest
 from exporter.platforms.dota2.objects import InviteSeen, LobbyCache, LobbyGone, LobbySeen
 from exporter.platforms.dota2.proto import dota2_pb2 as pb
 from exporter.platforms.dota2.wire import (
@@ -38,6 +39,7 @@ ODDITIES: Final = (
 )
 GREET_S: Final = 0.5
 HELLO_S: Final = 5.0
+SILENT_S: Final = 30.0
 
 _M = TypeVar("_M", bound=Message)
 
@@ -124,6 +126,7 @@ class Coordinator:
         self._next_job = 1
         self._hello_at: float | None = None
         self._greeted_at: float | None = None
+        self._silent_at: float | None = None
         self._version = 0
         self._cache = self._empty_cache()
         self.welcomed = False
@@ -146,17 +149,28 @@ class Coordinator:
         self._hello_at = None
         return self._lost(trouble)
 
+    def doubt(self, now: float) -> None:
+        """An order was not answered: is the coordinator there? One that says nothing at all to a hello is not."""
+        if self.welcomed and self._silent_at is None:
+            self._silent_at = now + SILENT_S
+            self.greet()
+
     @property
     def next_deadline(self) -> float | None:
         """When `tick` has something to do."""
-        return self._hello_at
+        return soonest(self._hello_at, self._silent_at)
 
-    def tick(self, now: float) -> None:
-        """Greet, if it is time."""
+    def tick(self, now: float) -> list[Event]:
+        """Greet, if it is time; the session is over if nothing was heard since an order was in doubt."""
+        events: list[Event] = []
+        if self._silent_at is not None and now >= self._silent_at:
+            self._silent_at, self._hello_at = None, now
+            events = self._lost(_SILENT)
         if self._hello_at is not None and now >= self._hello_at:
             self._greeted_at = now
             self._hello_at = now + self._hello_s
             self.greet()
+        return events
 
     def greet(self) -> None:
         """Say hello once. Assumption: within a session it brings a welcome with all that the coordinator knows."""
@@ -192,6 +206,7 @@ class Coordinator:
 
     def receive(self, msgtype: int, payload: bytes, now: float) -> list[Event]:
         """Take one message of the coordinator and return what it says."""
+        self._silent_at = None
         if not msgtype & PROTOBUF_BIT:
             self._stats.unknown_messages += 1
             return []
@@ -279,6 +294,7 @@ class Coordinator:
         before, self.trouble = self.trouble, trouble
         if self.welcomed:
             self.welcomed = False
+            self._silent_at = None
             return [SessionLost(trouble)]
         return [SessionDelayed(trouble)] if trouble != before else []
 

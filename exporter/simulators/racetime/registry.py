@@ -118,6 +118,7 @@ class Registry:
         self.races: dict[str, Race] = {}
         self.current: dict[str, Race] = {}
         self.saves: dict[str, int] = {}
+        self.token_life_s = TOKEN_LIFE_S
         self._guids: dict[str, float] = {}
         self._listeners: list[Listener] = []
 
@@ -199,7 +200,7 @@ class Registry:
 
     def issue_token(self, bot: Bot, now: float, *, scopes: Iterable[str] = SCOPES) -> Token:
         """Give one more token; the older ones stay good."""
-        token = Token(self.new_id(30), bot, tuple(scopes), now + TOKEN_LIFE_S)
+        token = Token(self.new_id(30), bot, tuple(scopes), now + self.token_life_s)
         self.tokens[token.value] = token
         return token
 

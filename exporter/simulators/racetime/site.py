@@ -12,7 +12,7 @@ from aiohttp import web
 
 from exporter.simulators.racetime import forms, wire
 from exporter.simulators.racetime.records import Bot, Category, Race, RaceState, Token
-from exporter.simulators.racetime.registry import SCOPES, TOKEN_LIFE_S, Refused
+from exporter.simulators.racetime.registry import SCOPES, Refused
 from exporter.simulators.racetime.world import World
 from exporter.timing import Clock
 
@@ -118,7 +118,7 @@ class Site:
         if not set(scopes) <= set(SCOPES):
             return _oauth_json(400, {"error": "invalid_scope"})
         token = self._world.issue_token(bot, self._clock.now(), scopes=scopes)
-        answer = {"access_token": token.value, "expires_in": int(TOKEN_LIFE_S), "token_type": "Bearer"}
+        answer = {"access_token": token.value, "expires_in": int(self._world.token_life_s), "token_type": "Bearer"}
         return _oauth_json(200, {**answer, "scope": " ".join(scopes)})
 
     async def _revoke(self, request: web.Request) -> web.Response:

@@ -30,11 +30,8 @@ setup: $(VENV)/.dev ## install all that development and tests need (Debian packa
 	$(BIN)/python scripts/debian_packages.py
 	$(BIN)/python scripts/node_packages.py
 
-# Tests wait for sockets and programs more than they compute: half as many again as there are processors.
-WORKERS = $(shell echo $$(( ($$(nproc) * 3 + 1) / 2 )))
-
 test: setup ## run all tests
-	$(BIN)/python -m pytest -n $(WORKERS) --dist=worksteal
+	$(BIN)/python -m pytest -n auto --dist=worksteal
 
 fuzz: setup ## thousands of requests made from the API's description, and of foreign bytes; SEED=n others (15 minutes)
 	BOT_EXPORTER_FUZZ_EXAMPLES=3000 timeout 5m $(BIN)/python -m pytest -q tests/unit/test_foreign.py tests/web/test_foreign.py

@@ -1,6 +1,5 @@
 """Every query of every dashboard finds something in a real Prometheus that scraped a real fleet."""
 
-import asyncio
 import math
 import re
 import time
@@ -12,6 +11,7 @@ import pytest_asyncio
 
 from tests.contract.dashboards.shipped import Json, Target, choices, dashboards, filled, panels, targets, variables
 from tests.e2e.busy_fleet import DOTA2, RACETIME, BusyFleet, busy_fleet
+from tests.eventually import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -57,14 +57,11 @@ def worlds(target: Target) -> list[Mapping[str, str]]:
 
 @pytest.mark.parametrize("target", targets(), ids=str)
 async def test_every_panel_has_an_answer(fleet: BusyFleet, target: Target) -> None:
-    end = time.monotonic() + LIMIT_S
-    found: list[Json] = []
-    while not found:
-        for world in worlds(target):
-            found += await answers(fleet, filled(target.expr, world), now=target.instant)
-        if not found:
-            assert time.monotonic() < end, f"no answer to {target.expr}"
-            await asyncio.sleep(0.2)
+    async def of_all_worlds() -> list[Json]:
+        asked = [await answers(fleet, filled(target.expr, each), now=target.instant) for each in worlds(target)]
+        return [series for some in asked for series in some]
+
+    found = await until(of_all_worlds, limit_s=LIMIT_S, told=lambda: target.expr)
     for label in re.findall(r"\{\{(\w+)\}\}", target.legend):
         assert all(each["metric"].get(label) for each in found), (label, found[0])
 
@@ -139,19 +136,12 @@ async def shown(fleet: BusyFleet, name: str, title: str, ref: int = 0, **chosen:
 
 
 async def until_shown(fleet: BusyFleet, expected: Mapping[str, Any], *panel: str, ref: int = 0, **chosen: str) -> None:
-    end = time.monotonic() + LIMIT_S
-    while (found := await shown(fleet, panel[0], panel[1], ref, **chosen)) != expected:
-        assert time.monotonic() < end, found
-        await asyncio.sleep(0.2)
+    await until(lambda: shown(fleet, panel[0], panel[1], ref, **chosen), expected.__eq__, LIMIT_S)
 
 
 async def until_answered(fleet: BusyFleet, expr: str, fits: Callable[[list[Json]], bool]) -> list[Json]:
     """Ask until the answer fits: one scrape that came too late empties an answer for a moment."""
-    end = time.monotonic() + LIMIT_S
-    while not fits(found := await answers(fleet, expr, now=True)):
-        assert time.monotonic() < end, (expr, found)
-        await asyncio.sleep(0.2)
-    return found
+    return await until(lambda: answers(fleet, expr, now=True), fits, LIMIT_S, told=lambda: expr)
 
 
 VERDICTS: Final = {
@@ -224,12 +214,9 @@ async def test_the_alerts_table_has_what_its_links_need(fleet: BusyFleet) -> Non
     expected = {"BotAuthFailed", "BotDown", "BotSteamRateLimited"}
     panel = panel_of("bot-exporter-fleet", "Which alerts fire or are about to, and what is to be done?")
     world = {"job": "bot-exporter", "instance": ALL}
-    end = time.monotonic() + LIMIT_S
-    while True:
-        found = await answers(fleet, filled(panel["targets"][0]["expr"], world), now=True)
-        names = {each["metric"]["alertname"] for each in found}
-        if expected <= names:
-            break
-        assert time.monotonic() < end, names
-        await asyncio.sleep(0.2)
-    assert "Watchdog" not in names
+    expr = filled(panel["targets"][0]["expr"], world)
+
+    async def names() -> set[str]:
+        return {each["metric"]["alertname"] for each in await answers(fleet, expr, now=True)}
+
+    assert "Watchdog" not in await until(names, expected.issubset, LIMIT_S)

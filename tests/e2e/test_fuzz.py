@@ -2,13 +2,13 @@
 
 import asyncio
 import os
-import time
 from pathlib import Path
 
 import aiohttp
 
 from tests.e2e.command import exporter
 from tests.e2e.fuzzing import LOBBY, Target, fuzz
+from tests.eventually import until
 
 CASES = int(os.environ.get("BOT_EXPORTER_FUZZ", "500"))
 START = int(os.environ.get("BOT_EXPORTER_FUZZ_SEED", "1"))
@@ -46,10 +46,7 @@ async def test_every_answer_is_as_described(tmp_path: Path) -> None:
             async with session.get("/status/system") as answer:
                 return bool((await answer.json())["available_bots"] == 3)
 
-        end = time.monotonic() + 30
-        while not await available():
-            assert time.monotonic() < end, running.log
-            await asyncio.sleep(0.05)
+        await until(available, told=lambda: running.log)
         async with session.post("/api/v1/lobbies", json=LOBBY) as answer:
             lobby = await answer.json()
         async with session.post("/api/v1/races", json=RACE) as answer:

@@ -20,7 +20,7 @@ from tests.e2e.command import ROOT, exporter
 from tests.e2e.inboxes import Inboxes, inboxes
 from tests.e2e.paging import LIMIT_S, quick
 from tests.e2e.prometheus import Prometheus, free_port
-from tests.eventually import eventually
+from tests.eventually import eventually, until
 from tests.tools import require_tool
 
 SUDO = """#!/bin/sh
@@ -77,10 +77,7 @@ async def service(name: str, folder: Path, args: Sequence[str]) -> AsyncIterator
 
 
 async def ready(server: Alertmanager | Prometheus, log: Path) -> None:
-    end = asyncio.get_running_loop().time() + LIMIT_S
-    while not await server.ready():
-        assert asyncio.get_running_loop().time() < end, f"see {log}"
-        await asyncio.sleep(0.05)
+    await until(server.ready, limit_s=LIMIT_S, told=lambda: f"see {log}")
 
 
 def arguments(file: Path, port: int, address: str) -> list[str]:

@@ -18,6 +18,7 @@ from exporter.simulators.racetime import RacetimeSimulator, quiet
 from exporter.simulators.steam import Policy, SteamSimulator, World
 from exporter.timing import SystemClock
 from tests.e2e.command import Running, exporter
+from tests.eventually import until
 from tests.protocol.fleet_rig import CATEGORIES
 from tests.trouble.mixed import BOTS, HOSTS, PASSWORD, config_of
 
@@ -88,12 +89,12 @@ async def orders(session: aiohttp.ClientSession, book: Book, chance: random.Rand
 
 async def ready(session: aiohttp.ClientSession, running: Running) -> None:
     """Wait until every bot that is to run works."""
-    async with asyncio.timeout(40):
-        while True:
-            bots = (await ask(session, "/status/bots"))["bots"]
-            if all(bot["healthy"] or not bot["is_active"] for bot in bots) and len(bots) == len(BOTS):
-                return
-            await asyncio.sleep(0.05)
+
+    def complete(answer: Json) -> bool:
+        bots = answer["bots"]
+        return all(bot["healthy"] or not bot["is_active"] for bot in bots) and len(bots) == len(BOTS)
+
+    await until(lambda: ask(session, "/status/bots"), complete, 40)
 
 
 async def holds(session: aiohttp.ClientSession, book: Book, coordinator: Coordinator) -> None:

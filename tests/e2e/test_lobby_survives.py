@@ -1,7 +1,5 @@
 """A lobby outlives the process that hosts it: kill -9 in mid lobby and in mid game, start again, and it is adopted."""
 
-import asyncio
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from exporter.simulators.steam import SteamSimulator
 from exporter.simulators.steam import demo as demo_accounts
 from exporter.timing import SystemClock
 from tests.e2e.command import Running, exporter
+from tests.eventually import until
 
 CONFIG = """
 steam: {{logon_interval: 100ms, cm_list: {cms}}}
@@ -43,15 +42,14 @@ class Client:
         return answer
 
     async def until(self, path: str, good: Callable[[Json], bool]) -> Json:
-        end = time.monotonic() + 30
         async with aiohttp.ClientSession(self._running.url) as session:
-            while True:
+
+            async def ask() -> tuple[int, Json]:
                 async with session.get(path) as response:
-                    answer: Json = await response.json()
-                if response.status == 200 and good(answer):
-                    return answer
-                assert time.monotonic() < end, (answer, self._running.log)
-                await asyncio.sleep(0.05)
+                    return response.status, await response.json()
+
+            _, answer = await until(ask, lambda each: each[0] == 200 and good(each[1]), told=lambda: self._running.log)
+            return answer
 
 
 async def test_killed_in_mid_lobby_and_in_mid_game(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from exporter.simulators.steam import SteamSimulator
 from exporter.simulators.steam import demo as demo_accounts
 from exporter.timing import SystemClock
 from tests.e2e.command import Running, exporter
-from tests.eventually import eventually
+from tests.eventually import eventually, until
 
 CONFIG = """
 steam: {{logon_interval: 100ms, cm_list: {cms}}}
@@ -32,13 +32,12 @@ def client(running: Running, data: Path) -> aiohttp.ClientSession:
 async def create(session: aiohttp.ClientSession, body: Json = LOBBY, **headers: str) -> tuple[int, Json]:
     """Ask for a lobby, also while no bot is free yet."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    async with asyncio.timeout(30):
-        while True:
-            async with session.post("/api/v1/lobbies", json=body, headers=named) as answer:
-                found: Json = await answer.json(content_type=None)
-            if answer.status != 503:
-                return answer.status, found
-            await asyncio.sleep(0.05)
+
+    async def ask() -> tuple[int, Json]:
+        async with session.post("/api/v1/lobbies", json=body, headers=named) as answer:
+            return answer.status, await answer.json(content_type=None)
+
+    return await until(ask, lambda answer: answer[0] != 503)
 
 
 async def test_killed_in_the_middle_of_an_order(tmp_path: Path) -> None:

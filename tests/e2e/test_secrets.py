@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import functools
 import json
 import os
 import re
@@ -30,7 +31,7 @@ from tests import certificates
 from tests.e2e.command import Running, exporter, run_to_end
 from tests.e2e.test_botctl import BOTCTL, botctl
 from tests.e2e.vault import Vault
-from tests.eventually import eventually
+from tests.eventually import eventually, until
 
 ODD = "pä s+/{}%&\"'\\w"  # what a password may hold; it has another form in URLs, JSON, YAML and reprs
 GUARD_CODE = "QZ7XK"
@@ -178,12 +179,12 @@ async def ask(held: Scene, session: aiohttp.ClientSession, method: str, path: st
 
 async def _until_settled(held: Scene, session: aiohttp.ClientSession) -> None:
     wanted = {"plain": 1, "totp": 1, "mailed": 2, "wrong": 2, "inline": 1, "alttpr": 1, "ootr": 2}
-    async with asyncio.timeout(30):
-        while True:
-            _, body = await ask(held, session, "GET", "/status/bots")
-            if {bot["name"]: bot["status"] for bot in body["bots"]} == wanted:
-                return
-            await asyncio.sleep(0.05)
+
+    async def verdicts() -> dict[str, int]:
+        _, body = await ask(held, session, "GET", "/status/bots")
+        return {bot["name"]: bot["status"] for bot in body["bots"]}
+
+    await until(verdicts, wanted.__eq__)
 
 
 async def _orders(held: Scene, session: aiohttp.ClientSession) -> str:
@@ -203,10 +204,8 @@ async def _orders(held: Scene, session: aiohttp.ClientSession) -> str:
     assert (await ask(held, session, "POST", "/api/v1/races", json=race))[0] == 201
     code = {"code": GUARD_CODE}
 
-    end = asyncio.get_running_loop().time() + 20
-    while (await ask(held, session, "POST", "/api/v1/bots/mailed/guard-code", json=code))[0] != 200:
-        assert asyncio.get_running_loop().time() < end
-        await asyncio.sleep(0.1)
+    give = functools.partial(ask, held, session, "POST", "/api/v1/bots/mailed/guard-code", json=code)
+    await until(give, lambda answer: answer[0] == 200)
     return str(lobby["lobby_id"])
 
 

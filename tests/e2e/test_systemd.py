@@ -1,6 +1,5 @@
 """The shipped unit: systemd accepts it and calls it tight, and the real command lives with what it takes away."""
 
-import asyncio
 import errno
 import json
 import os
@@ -16,7 +15,7 @@ import pytest
 
 from tests.confine import settings
 from tests.e2e.command import COMMAND, ROOT, exporter
-from tests.eventually import eventually
+from tests.eventually import eventually, until
 from tests.listener import Listener
 from tests.tools import require_tool
 
@@ -134,11 +133,8 @@ async def test_the_command_lives_with_what_the_unit_takes_away(analyze: str, tmp
 
 
 async def everyone_connected(session: aiohttp.ClientSession, log: list[str]) -> None:
-    deadline = time.monotonic() + 60
-    while True:
+    async def connected() -> int:
         async with session.get("/status/system") as response:
-            summary = (await response.json())["bot_status_summary"]
-        if summary["connected"] == 12:
-            return
-        assert time.monotonic() < deadline, (summary, log)
-        await asyncio.sleep(0.1)
+            return int((await response.json())["bot_status_summary"]["connected"])
+
+    await until(connected, lambda number: number == 12, 60, told=lambda: log)

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from exporter.timing import SystemClock
 from exporter.web.control.lobbies import LobbyHost
 from exporter.web.keys import AccessRules
 from exporter.web.settings import WebSettings
-from tests.eventually import eventually
+from tests.eventually import eventually, until
 from tests.web.control.rig import ANN, BEN, LOBBY, Json, Rig, control_rig
 from tests.web.fleet import ADMIN_KEY, KEYS, Fleet
 
@@ -269,11 +270,13 @@ async def test_an_order_that_outlives_its_request(tmp_path: Path) -> None:
         assert (rig.status, waiting["state"]) == (202, "begun")
         path = rig.headers["Location"]
         assert path == f"/api/v1/orders/{waiting['order_id']}"
-        order = await rig.call("GET", path)
-        while order["state"] == "begun":
-            assert (order["code"], order["result"], order["action"]) == (None, None, "create_lobby")
-            await asyncio.sleep(0.02)
-            order = await rig.call("GET", path)
+
+        def ended(each: Any) -> bool:
+            begun = each["state"] == "begun"
+            assert not begun or (each["code"], each["result"], each["action"]) == (None, None, "create_lobby")
+            return not begun
+
+        order = await until(lambda: rig.call("GET", path), ended)
         assert (order["code"], order["result"]["name"], order["bot"]) == (201, "inhouse", "lobby-1")
         assert order["location"] == f"/status/lobbies/{order['result']['lobby_id']}"
 

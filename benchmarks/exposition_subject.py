@@ -24,7 +24,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.exposition import start_http_server
 
-from benchmarks.history import _on_a_loop, _open, _until
+from benchmarks.history import _open, _until
 from benchmarks.lines import Json, answer_questions
 from benchmarks.measure import percentile
 from exporter.maintenance import MaintenanceEnds
@@ -35,6 +35,7 @@ from exporter.model.states import LobbyState
 from exporter.outage import OutageWatch
 from exporter.platforms import PLATFORMS
 from exporter.process import ProcessState
+from exporter.process import run as run_on_loop
 from exporter.stats import BotStats, HttpStats, LoopStats, OrderStats, StorageStats, StreamStats
 from exporter.store import StatusStore
 from exporter.timing import SystemClock
@@ -327,7 +328,7 @@ def of_ours() -> None:
         return lambda asked: ours.on_loop(getattr(ours, question)(asked))
 
     answer_questions({question: answered(question) for question in questions}, ours.ended)
-    _on_a_loop(ours.run())
+    run_on_loop(ours.run())
 
 
 def main() -> int:

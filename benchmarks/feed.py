@@ -15,7 +15,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -31,6 +31,7 @@ from benchmarks.racetime_fleet import say
 from exporter.model import events as ev
 from exporter.platforms import PLATFORMS
 from exporter.process import ProcessState
+from exporter.process import run as run_on_loop
 from exporter.stats import StreamStats
 from exporter.store import StatusStore
 from exporter.timing import SystemClock
@@ -96,10 +97,10 @@ def run(options: Options) -> Report:
     report = Report(options)
     for number, subject in interleaved(options.rounds, (OURS, STALLED, PEER)):
         say(f"round {number} of {options.rounds}: {subject}")
-        _on_a_loop(_rate(report, subject))
+        run_on_loop(_rate(report, subject))
     for number, subject in interleaved(options.rounds, (OURS, NOBODY)):
         say(f"round {number} of {options.rounds}: loop lag, {subject}")
-        late = _on_a_loop(_lag(options, options.subscribers if subject == OURS else 0))
+        late = run_on_loop(_lag(options, options.subscribers if subject == OURS else 0))
         shares = {"p50": 0.5, "p99": 0.99, "max": 1.0}
         report.lags.setdefault(subject, []).append(
             {name: percentile(late, each) * 1000 for name, each in shares.items()}
@@ -288,18 +289,6 @@ async def _lag(options: Options, subscribers: int) -> list[float]:
         site.store.apply(ev.BotAdded(LAST, _NOW, PLATFORMS["racetime"].traits, LAST, active=True))
         await reading
     return late
-
-
-def _on_a_loop(work: Coroutine[Any, Any, Any]) -> Any:
-    """Run on the loop that the program itself uses."""
-    try:
-        import uvloop  # noqa: PLC0415  (an extra that not everybody installs)
-    except ImportError:
-        factory = None
-    else:
-        factory = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
-        return runner.run(work)
 
 
 # --- the table ---

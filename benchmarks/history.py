@@ -14,7 +14,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -29,6 +29,7 @@ from exporter.errors import FailureReason
 from exporter.model import events as ev
 from exporter.model.history import HistoryKind, HistoryQuery
 from exporter.platforms import PLATFORMS
+from exporter.process import run as run_on_loop
 from exporter.stats import StorageStats
 from exporter.storage.database import Database
 from exporter.storage.engine import Target, target, writer_engine
@@ -84,18 +85,18 @@ def run(options: Options) -> Report:
                 if subject == OURS
                 else _write_peer(folder, options.peers, tuned=subject == TUNED)
             )
-            report.rates.setdefault(subject, []).append(_on_a_loop(work))
+            report.rates.setdefault(subject, []).append(run_on_loop(work))
     for number, subject in interleaved(options.rounds, (OURS, BARE)):
         say(f"round {number} of {options.rounds}: loop lag, {subject}")
         with _folder() as folder:
-            late = _on_a_loop(_lag(folder if subject == OURS else None, options.lag_s))
+            late = run_on_loop(_lag(folder if subject == OURS else None, options.lag_s))
         shares = {"p50": 0.5, "p99": 0.99, "max": 1.0}
         figures = {name: percentile(late, share) * 1000 for name, share in shares.items()}
         report.lags.setdefault(subject, []).append(figures)
     for name, where in _databases(report.notes):
         with where as found:
             say(f"{options.rows} rows on {name}")
-            report.pages[name] = _on_a_loop(_pages(found, options))
+            report.pages[name] = run_on_loop(_pages(found, options))
     return report
 
 
@@ -289,18 +290,6 @@ def _postgresql() -> Iterator[Target]:
 def _folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="bot-exporter-history-") as name:
         yield Path(name)
-
-
-def _on_a_loop(work: Coroutine[Any, Any, Any]) -> Any:
-    """Run on the loop that the program itself uses."""
-    try:
-        import uvloop  # noqa: PLC0415  (an extra that not everybody installs)
-    except ImportError:
-        factory = None
-    else:
-        factory = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
-        return runner.run(work)
 
 
 # --- the table ---

@@ -16,6 +16,7 @@ from exporter.app import Application, application, load_fleet
 from exporter.logs import configure
 from exporter.model import events as ev
 from exporter.platforms.racetime.bot import RacetimeBot
+from exporter.process import run as run_on_loop
 from exporter.process import settle
 from exporter.reload import Fleet
 from exporter.web.settings import WebSettings
@@ -103,18 +104,12 @@ async def serve(fleet: Fleet, data_dir: Path, cpu_at_start_s: float, *, watched:
 
 def main() -> None:
     """Run on the event loop that the command uses."""
-    try:
-        import uvloop  # noqa: PLC0415  (an extra that not everybody installs)
-    except ImportError:
-        factory = None
-    else:
-        factory = uvloop.new_event_loop
     cpu_at_start_s = time.process_time()
     configure("info", "logfmt")
     fleet = load_fleet(Path(sys.argv[1]))
     settle()
-    with asyncio.Runner(loop_factory=factory) as runner, contextlib.suppress(KeyboardInterrupt):
-        runner.run(serve(fleet, Path(sys.argv[2]), cpu_at_start_s, watched="watched" in sys.argv[3:]))
+    with contextlib.suppress(KeyboardInterrupt):
+        run_on_loop(serve(fleet, Path(sys.argv[2]), cpu_at_start_s, watched="watched" in sys.argv[3:]))
 
 
 if __name__ == "__main__":

@@ -10,9 +10,9 @@ from typing import Any
 from aiohttp import web
 
 from benchmarks.exposition_subject import TRAITS, fill
-from benchmarks.history import _on_a_loop
 from benchmarks.lines import Json, answer_questions
 from exporter.process import ProcessState
+from exporter.process import run as run_on_loop
 from exporter.stats import BotStats
 from exporter.store import StatusStore
 from exporter.web import encode
@@ -98,7 +98,7 @@ def _dumped(data: Any) -> web.Response:
 def main() -> int:
     peers = Peers()
     answer_questions({"hold": peers.hold, "load": peers.load, "serve": peers.serve}, peers.ended)
-    _on_a_loop(peers.run())
+    run_on_loop(peers.run())
     return 0
 
 

@@ -16,7 +16,7 @@ import structlog
 
 from benchmarks.lines import Json, answer_questions
 from benchmarks.measure import versions
-from benchmarks.steam_ours import disk_cpu_s, loop_factory
+from benchmarks.steam_ours import disk_cpu_s
 from exporter.app import load_fleet
 from exporter.errors import ExporterError
 from exporter.logs import Redactor, configure
@@ -27,6 +27,7 @@ from exporter.platforms.steam.framing import PROTOBUF_BIT, Header, encode_frame
 from exporter.platforms.steam.messages import GameMessage
 from exporter.platforms.steam.network import SteamNetwork, open_network
 from exporter.platforms.steam.online import SteamOnline
+from exporter.process import run as run_on_loop
 from exporter.process import settle
 from exporter.reload import Fleet
 from exporter.stats import BotStats
@@ -150,5 +151,5 @@ async def main(config: Path, data_dir: Path) -> None:
 
 
 if __name__ == "__main__":
-    with asyncio.Runner(loop_factory=loop_factory()) as runner, contextlib.suppress(KeyboardInterrupt):
-        runner.run(main(Path(sys.argv[1]), Path(sys.argv[2])))
+    with contextlib.suppress(KeyboardInterrupt):
+        run_on_loop(main(Path(sys.argv[1]), Path(sys.argv[2])))

@@ -9,7 +9,6 @@ import contextlib
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.lines import Json, answer_questions
@@ -19,6 +18,7 @@ from exporter.app import application, load_fleet
 from exporter.logs import Redactor, configure
 from exporter.model import events as ev
 from exporter.platforms.dota2.options import GC_CONNECTED, STEAM_ONLINE
+from exporter.process import run as run_on_loop
 from exporter.process import settle
 from exporter.reload import Fleet
 from exporter.web.settings import WebSettings
@@ -128,20 +128,6 @@ async def main(config: Path, data_dir: Path, *, watched: bool) -> None:
     await Subject(fleet, data_dir, redactor, watched=watched).serve()
 
 
-def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return what makes the event loop that the command uses."""
-    try:
-        import uvloop  # noqa: PLC0415  (an extra that not everybody installs)
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
-
-
-def run() -> None:
-    """Run on it."""
-    with asyncio.Runner(loop_factory=loop_factory()) as runner, contextlib.suppress(KeyboardInterrupt):
-        runner.run(main(Path(sys.argv[1]), Path(sys.argv[2]), watched="watched" in sys.argv[3:]))
-
-
 if __name__ == "__main__":
-    run()
+    with contextlib.suppress(KeyboardInterrupt):
+        run_on_loop(main(Path(sys.argv[1]), Path(sys.argv[2]), watched="watched" in sys.argv[3:]))

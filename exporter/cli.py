@@ -17,7 +17,7 @@ import structlog
 from exporter.errors import ConfigError, Problem, StartError
 from exporter.logs import Redactor, configure
 from exporter.notify import ServiceManager
-from exporter.process import VERSION, settle
+from exporter.process import VERSION, run, settle
 from exporter.secrets import SecretError
 from exporter.sections import open_storage_url
 from exporter.timing import SystemClock, format_duration, parse_duration
@@ -157,15 +157,8 @@ def _run(flags: Flags, fleet: "Fleet", redactor: Redactor) -> int:
     manager = ServiceManager.of_environment(os.environ)
     # A watchdog ends a process that hangs by SIGABRT: the traceback says where. It has names of files, and no values.
     faulthandler.enable()
-    try:
-        import uvloop  # noqa: PLC0415  (an extra that not everybody installs)
-    except ImportError:
-        factory = None
-    else:
-        factory = uvloop.new_event_loop
     settle()
-    with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(_serve(flags, fleet, redactor, manager))
+    run(_serve(flags, fleet, redactor, manager))
     return 0
 
 

@@ -1,11 +1,15 @@
 """What is known about this process itself, shared by the composition root and the readers."""
 
+import asyncio
 import gc
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Final
+from typing import Any, Final, TypeVar
 
 VERSION: Final = version("bot-exporter")
+
+_T = TypeVar("_T")
 
 
 @dataclass(slots=True)
@@ -30,3 +34,15 @@ def settle() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+def run(work: Coroutine[Any, Any, _T]) -> _T:
+    """Run a coroutine to its end on a new event loop: uvloop's where that is installed."""
+    try:
+        import uvloop  # noqa: PLC0415  (an extra that not everybody installs)
+    except ImportError:
+        factory = None
+    else:
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        return runner.run(work)

@@ -4,7 +4,6 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import ModuleType
 from typing import Final
 
 from sqlalchemy.exc import DBAPIError
@@ -75,7 +74,7 @@ def explained(database: str) -> Iterator[None]:
         if kind is None:
             raise
         raise trouble(database, kind, error.orig) from error
-    except _driver_errors() as error:  # while a connection is made, before SQLAlchemy has a hand in it
+    except sqlite3.Error as error:  # of what is said to the driver itself, past SQLAlchemy
         raise trouble(database, _kind(error, lost=False) or TroubleKind.OTHER, error) from error
     except PoolTimeout as error:
         raise trouble(database, TroubleKind.AWAY, "all connections are busy") from error
@@ -95,7 +94,7 @@ def _kind(error: object, *, lost: bool) -> TroubleKind | None:
         code = getattr(error, "sqlite_errorcode", None)
         known = _SQLITE.get(code & 0xFF) if isinstance(code, int) else None
         return known or (TroubleKind.OTHER if isinstance(error, sqlite3.OperationalError) else None)
-    psycopg = _psycopg()
+    psycopg = sys.modules.get("psycopg")  # it takes long to import, and is there if PostgreSQL is used
     if psycopg is not None and isinstance(error, psycopg.Error):
         if error.sqlstate is not None:
             for prefix, kind in _POSTGRESQL:
@@ -104,13 +103,3 @@ def _kind(error: object, *, lost: bool) -> TroubleKind | None:
         if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
             return TroubleKind.OTHER if error.sqlstate else TroubleKind.AWAY
     return None
-
-
-def _psycopg() -> ModuleType | None:
-    """Return the driver if PostgreSQL is used: nobody else waits for its import."""
-    return sys.modules.get("psycopg")
-
-
-def _driver_errors() -> tuple[type[Exception], ...]:
-    psycopg = _psycopg()
-    return (sqlite3.Error,) if psycopg is None else (sqlite3.Error, psycopg.Error)

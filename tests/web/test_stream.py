@@ -262,7 +262,7 @@ async def test_a_stop_does_not_wait_for_who_says_no_goodbye() -> None:
 async def test_a_stop_hears_the_goodbye_of_a_client_that_leaves_the_closing_to_us(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(feed, "_GOODBYE_S", 1000.0)  # so long it would last, were the goodbye not heard
+    monkeypatch.setattr(feed, "_GOODBYE_S", LIMIT_S + 10)  # so long it would last, were the goodbye not heard
     async with Fleet() as fleet:
         reader, writer = await asyncio.open_connection(*fleet.server.addresses[0])
         writer.write(b"GET /status/stream HTTP/1.1\r\nHost: localhost\r\n")

@@ -28,6 +28,29 @@ async def test_it_rings_at_the_time_that_was_set_last() -> None:
         assert clock.sleeping == []
 
 
+async def test_a_time_may_move_while_it_is_waited_for() -> None:
+    clock, rung = ManualClock(), list[float]()
+
+    async def ring() -> None:
+        rung.append(clock.monotonic())
+
+    async with asyncio.TaskGroup() as group:
+        alarm = Alarm(clock, group, ring)
+        for sooner, later in ((1005.0, 1010.0), (1025.0, 1040.0)):
+            alarm.set(later)
+            await clock.advance(1)
+            alarm.set(sooner)
+            await clock.advance(19)
+        assert rung == [1005.0, 1025.0]
+        alarm.set(1045.0)
+        await clock.advance(1)
+        alarm.set(1060.0)
+        await clock.advance(10)  # beyond the time that it waited for at first
+        alarm.set(1055.0)
+        await clock.advance(20)
+        assert rung == [1005.0, 1025.0, 1055.0]
+
+
 async def test_whoever_rings_may_set_it_anew() -> None:
     clock, rung = ManualClock(), list[float]()
 

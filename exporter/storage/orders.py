@@ -120,6 +120,8 @@ class Orders:
         return self._repeated(known, digest) if known is not None else None
 
     def _repeated(self, known: OrderRow, digest: str) -> Begun:
+        # It may have ended while the database was asked: memory is newer than what came back.
+        known = self._waiting.get(known.id) or self._running.get(known.id) or known
         if known.digest != digest:
             raise OrderConflict("this Idempotency-Key was used for another order: take a new one for a new order")
         if known.state is OrderState.IN_DOUBT or (known.state is OrderState.BEGUN and known.id not in self._running):

@@ -148,6 +148,19 @@ async def test_many_at_once_with_one_key_are_one_order(where: Target) -> None:
         assert sorted(repeated for _, _, repeated in answers) == [False] + [True] * 19
 
 
+async def test_an_order_that_ends_while_its_key_is_looked_up_is_answered(where: Target) -> None:
+    async with running(where) as rig:
+        orders = rig.storage.orders
+
+        async def give() -> bool:
+            order_id, _, repeated = await begin(rig)
+            if not repeated:
+                await orders.finish(order_id, code=201, result="{}", outcome="created")
+            return repeated
+
+        assert sorted(await asyncio.gather(*(give() for _ in range(5)))) == [False, True, True, True, True]
+
+
 async def test_what_a_bot_became_by_an_order_is_written_with_it(where: Target) -> None:
     async with running(where) as rig:
         rig.add("alpha")

@@ -58,12 +58,27 @@ class Tokens(Books):
         """Return the tokens with which the account could log on now, oldest first."""
         return [each for each in self.tokens.values() if each.account is account and each.valid(now)]
 
+    def token_named(self, value: str) -> RefreshToken | None:
+        """Return the token with that text, also one that this Steam signed in an earlier run of its process."""
+        token = self.tokens.get(value)
+        if token is not None:
+            return token
+        claims = jwt.decode(value, _SIGNING_KEY)
+        if claims is None or "renew" not in claims["aud"]:
+            return None
+        account = next((each for each in self.accounts.values() if str(each.steamid) == claims["sub"]), None)
+        if account is None:
+            return None
+        token = RefreshToken(value, account, float(claims["iat"]), float(claims["exp"]), logons=1)
+        self.tokens[value] = token
+        return token
+
     def token_for(self, value: str, steamid: int, now: float) -> RefreshToken:
         """Return the token if it may be used by that Steam id; raises Refused.
 
         The notes name 5, 15, 26 and 27 for dead tokens. Assumption: which one when is as here.
         """
-        token = self.tokens.get(value)
+        token = self.token_named(value)
         if token is None:
             raise Refused(Result.INVALID_PASSWORD)
         if token.state is TokenState.REVOKED:

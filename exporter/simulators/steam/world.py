@@ -3,7 +3,8 @@
     Books -> Tokens -> PasswordLogons -> World
 
 Whoever changes something passes `now` in Unix seconds; the server subscribes to the notices. The world outlives
-restarts of connection managers: accounts and tokens stay, sessions end with their connections.
+restarts of connection managers: accounts and tokens stay, sessions end with their connections. A world made anew takes
+the tokens that an earlier one signed.
 """
 
 from collections import Counter
@@ -59,7 +60,7 @@ class World(PasswordLogons):
 
         A `verdict` that is not OK decides beforehand.
         """
-        known = self.tokens.get(token)
+        known = self.token_named(token)
         username = known.account.username if known else ""
         fresh = known is not None and known.renewed_from is None and known.logons == 0
         kind = LogonKind.PASSWORD if fresh else LogonKind.TOKEN

@@ -36,6 +36,18 @@ class Stage(Scene):
         return heard
 
 
+def test_a_token_outlives_the_process_of_the_simulator() -> None:
+    token = Stage().token()
+    later = Stage()
+    assert later.log_on(token=token).account is later.plain
+    assert [each.kind for each in later.world.attempts] == [LogonKind.TOKEN]
+    later.world.revoke_tokens(later.plain)
+    with refused(Result.REVOKED):
+        later.log_on(token=token)
+    with refused(Result.INVALID_PASSWORD):
+        later.log_on(token=token[:-1])
+
+
 def test_each_kind_of_dead_token_has_its_answer() -> None:
     stage = Stage()
     world = stage.world

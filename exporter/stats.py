@@ -34,15 +34,22 @@ class BotStats:
 
 
 class HttpStats:
-    """What the web server answered: `requests` by (route, method, status code), seconds by route."""
+    """What the web server answered: `requests` by (route, method, status code), seconds by route.
 
-    __slots__ = ("durations", "requests")
+    `cut_off` counts the connections that it ended because their clients did not read: too `slow`, or `crowded`, when
+    all such clients together made it keep too much.
+    """
+
+    __slots__ = ("cut_off", "durations", "requests")
+
+    CUT_OFF = ("slow", "crowded")
 
     BOUNDS_S = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
     def __init__(self) -> None:
         self.requests: Counter[tuple[str, str, int]] = Counter()
         self.durations: dict[str, Histogram] = {}
+        self.cut_off: Counter[str] = Counter()
 
     def observe(self, route: str, method: str, code: int, seconds: float) -> None:
         """Count one answered request; `route` is the pattern, never the path that was asked for."""

@@ -250,6 +250,15 @@ def _http() -> tuple[Panel, ...]:
             bars=True,
         ),
         graph(
+            "Whom did the web server cut off?",
+            "Connections whose clients did not read their answers: slow ones took too long, and of a crowd that makes"
+            " the exporter keep too much the first has to go.",
+            Query(counted(s("bot_exporter_http_connections_cut_off_total"), "reason"), "{{reason}}"),
+            nothing=NOT_SCRAPED,
+            unit="none",
+            bars=True,
+        ),
+        graph(
             "How does the scrape itself go?",
             "How long Prometheus needs for a scrape. It must stay far below the scrape interval.",
             Query(f"{s('scrape_duration_seconds')} {ONLY_OURS}", "{{instance}}"),

@@ -20,7 +20,7 @@ from exporter.model.states import (
     PlatformTraits,
     RaceState,
 )
-from exporter.stats import StreamStats
+from exporter.stats import HttpStats, StreamStats
 
 
 class Kind(StrEnum):
@@ -391,6 +391,12 @@ _EXPORTER_GROUP = Group(
         Family("bot_exporter_http_requests_total", "HTTP requests answered.", Kind.COUNTER, (_ROUTE, _METHOD, _CODE)),
         Family(
             "bot_exporter_http_request_duration_seconds", "Time to answer HTTP requests.", Kind.HISTOGRAM, (_ROUTE,)
+        ),
+        Family(
+            "bot_exporter_http_connections_cut_off_total",
+            "Connections ended because their clients did not read the answers: too slowly, or too many such at once.",
+            Kind.COUNTER,
+            (Label("reason", HttpStats.CUT_OFF),),
         ),
     ),
 )

@@ -97,6 +97,9 @@ OWN_VALUES: Mapping[str, Callable[[Sources], Iterable[Row]]] = {
     "bot_exporter_http_requests_total": lambda now: [
         ((route, method, str(code)), count) for (route, method, code), count in now.http.requests.items()
     ],
+    "bot_exporter_http_connections_cut_off_total": lambda now: [
+        ((reason,), now.http.cut_off[reason]) for reason in HttpStats.CUT_OFF
+    ],
 }
 
 

@@ -107,7 +107,7 @@ class CredentialsRefused(_Fact, frozen=True):
 
 
 class TokenRefused(_Fact, frozen=True):
-    """The service refused a kept token; the bot goes on by its other credentials."""
+    """The service refused a kept token; the bot goes on by other credentials, or by its session while that lasts."""
 
     reason: AuthReason
     message: str

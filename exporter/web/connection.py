@@ -38,6 +38,7 @@ class Connection(web.RequestHandler):
         "_answer",
         "_begun",
         "_carrier",
+        "_cut",
         "_fed",
         "_head_s",
         "_headers",
@@ -62,6 +63,7 @@ class Connection(web.RequestHandler):
         tls: ServerTls | None,
         left: Callable[[Slot], None],
         late: Callable[[], None],
+        cut: Callable[[str], None],
     ) -> None:
         super().__init__(
             manager,
@@ -80,6 +82,7 @@ class Connection(web.RequestHandler):
         self._allowed = tls.allowed_sans if tls is not None else frozenset()
         self._left = left
         self._late = late
+        self._cut = cut
         self._timer: asyncio.TimerHandle | None = None
         self._taking: asyncio.TimerHandle | None = None
         self._begun = False
@@ -152,10 +155,13 @@ class Connection(web.RequestHandler):
         """How many bytes were written and not yet taken."""
         return self._carrier.get_write_buffer_size() if self._carrier is not None else 0
 
-    def cut_off(self) -> None:
+    def cut_off(self, why: str = "crowded") -> None:
         """Close the connection now, and throw away what waits."""
         if self._carrier is not None:
-            _log.debug("closed a connection whose client does not read", group=self.slot.group, bytes=self.buffered)
+            _log.debug(
+                "closed a connection whose client does not read", group=self.slot.group, bytes=self.buffered, why=why
+            )
+            self._cut(why)
             self._carrier.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -193,7 +199,7 @@ class Connection(web.RequestHandler):
 
     def _await_taking(self) -> None:
         if self._taking is None and self._carrier is not None:
-            self._taking = self._loop.call_later(self._take_s, self.cut_off)
+            self._taking = self._loop.call_later(self._take_s, self.cut_off, "slow")
 
     def _taken(self) -> None:
         self._untaken.remove(self)

@@ -5,7 +5,7 @@ counted    -> the HTTP metrics
 guarded    -> problems become answers, bugs become a 500 without details
 paced      -> the rate limit of the web configuration file
 uncrowded  -> the last connection of an address is for scrapes and probes
-addressed  -> Host and Origin: is it us who were asked, and by a page of ours?
+addressed  -> Host, Origin, Sec-Fetch-Site: is it us who were asked, and by a page of ours?
 known      -> 404 and 405
 typed      -> bodies are JSON, and not packed
 admitted   -> keys and users
@@ -39,6 +39,8 @@ RouteOf = Callable[[web.Request], Route | None]
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _METHODS = _SAFE | {"POST", "PUT", "PATCH", "DELETE", "CONNECT"}
+_SITE = "Sec-Fetch-Site"  # browsers say it even of requests that they send without an Origin
+_OWN_SITES = frozenset({"same-origin", "none"})
 _CLIENT_LEFT = 499
 _log = structlog.get_logger(component="web")
 
@@ -166,6 +168,10 @@ def _addressed(listeners: Listeners) -> Middleware:
         ]
         if acts and foreign:
             raise HttpProblem(403, f"pages of the origin {foreign[0]!r} may not act here: only this server's own may")
+        if acts and not _OWN_SITES.issuperset(request.headers.getall(_SITE, [])):
+            raise HttpProblem(
+                403, f"the browser says ({_SITE}) that a page of another origin asks: it may not act here"
+            )
         return await handler(request)
 
     return addressed

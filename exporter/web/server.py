@@ -230,7 +230,11 @@ class WebServer:
             tls=tls,
             left=self._slots.give_back,
             late=lambda: self._stats.observe("unmatched", "other", 408, self._settings.limits.head_s),
+            cut=self._count_cut_off,
         )
+
+    def _count_cut_off(self, why: str) -> None:
+        self._stats.cut_off[why] += 1
 
     def _tls(self) -> ServerTls | None:
         return self._live.current.tls if self._live is not None else None

@@ -5,6 +5,7 @@ import json
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
@@ -25,9 +26,9 @@ from tests.steady import LoopClock
 SECRET = Secret("a-secret-that-must-not-show")
 
 
-async def failure(url: str) -> tuple[TransientError, TransientError]:
+async def failure(url: str, tls: ssl.SSLContext | None = None) -> tuple[TransientError, TransientError]:
     """Return how the token endpoint and a room's socket fail there."""
-    async with open_session(url, "bot-exporter tests", Patience(request_s=5.0)) as client:
+    async with open_session(url, "bot-exporter tests", Patience(request_s=5.0), tls=tls) as client:
         with pytest.raises(TransientError) as at_token:
             await client.fetch_token("some-client", SECRET)
         with pytest.raises(TransientError) as at_socket:
@@ -56,6 +57,32 @@ async def test_a_certificate_that_nobody_vouches_for() -> None:
         for error in await failure(f"https://127.0.0.1:{port}"):
             assert error.reason is FailureReason.TLS
             assert "certificate" in str(error)
+
+
+def trusting(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
+@pytest.mark.parametrize(
+    ("name", "expired", "told"),
+    [("racetime.example", False, "IP address mismatch"), ("127.0.0.1", True, "certificate has expired")],
+)
+async def test_a_certificate_of_another_name_or_of_the_past(name: str, expired: bool, told: str) -> None:
+    authority, past = trustme.CA(), datetime(2020, 1, 1, tzinfo=UTC) if expired else None
+    async with tls_server(authority.issue_cert(name, not_after=past)) as port:
+        for error in await failure(f"https://127.0.0.1:{port}", trusting(authority)):
+            assert error.reason is FailureReason.TLS
+            assert told in str(error)
+
+
+async def test_a_good_certificate_is_taken() -> None:
+    """The proof that the tests beside it fail for what they name: what is wrong here comes after TLS."""
+    authority = trustme.CA()
+    async with tls_server(authority.issue_cert("127.0.0.1")) as port:
+        for error in await failure(f"https://127.0.0.1:{port}", trusting(authority)):
+            assert error.reason in {FailureReason.PROTOCOL, FailureReason.OTHER}
 
 
 async def test_a_server_that_speaks_no_tls_at_all() -> None:

@@ -5,8 +5,9 @@ A schedule drawn from the table prints and replays as any other (`exporter/simul
 
     where               what                                    rows
     racetime.gg         all that its simulator can do           site_*
-    Steam, a phase      it hangs, refuses, drops, is late, or   steam_hang, steam_refuse, steam_drop_before,
-                        answers garbage                         steam_drop_after, steam_delay, steam_garbage
+    Steam, a phase      it hangs, refuses, drops, is late,      steam_hang, steam_refuse, steam_drop_before,
+                        loses answers, or answers garbage       steam_drop_after, steam_delay, steam_lose,
+                                                                steam_garbage
     Steam               crashes, restarts in a wave, goes       steam_crash, steam_wave, steam_half_open,
                         half open, kicks, revokes, babbles      steam_kick, steam_revoke, steam_babble
     the coordinator     goes down, flaps, loses lobbies, is     gc_down, gc_flap, gc_restart, gc_deaf, gc_babble
@@ -74,6 +75,7 @@ def _deed(about: str, routes: frozenset[str], details: tuple[str, ...] = ("",)) 
 MIXED: Final[dict[str, Kind]] = {
     **{f"{SITE}{name}": replace(kind, details=_GENTLE.get(name, kind.details)) for name, kind in SITE_KINDS.items()},
     "steam_hang": Kind("a phase is never answered", PHASES),
+    "steam_lose": Kind("what a phase asks for is done, and the answer is lost", PHASES),
     "steam_refuse": Kind("a phase is refused with this result", PHASES, _RESULTS),
     "steam_drop_before": Kind("the connection drops instead of an answer", PHASES),
     "steam_drop_after": Kind("the connection drops after the answer", PHASES),
@@ -205,6 +207,8 @@ class Stage:
             match fault.kind:
                 case "steam_hang":
                     rule = faults.hang(phase)
+                case "steam_lose":
+                    rule = faults.lose(phase)
                 case "steam_refuse":
                     http = phase in {Phase.DIRECTORY, Phase.UPGRADE}
                     rule = faults.refuse(phase, 503 if http else int(fault.detail))

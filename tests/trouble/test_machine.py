@@ -22,10 +22,10 @@ HALF_A_TOKEN_S = TOKEN_S / 2
 
 async def written(fleet: MixedFleet) -> None:
     """Wait until the storage works and nothing waits for it."""
-    await _until(fleet, lambda: fleet.app.storage.idle and fleet.app.storage.stats.up)
+    await until(fleet, lambda: fleet.app.storage.idle and fleet.app.storage.stats.up)
 
 
-async def _until(fleet: MixedFleet, condition: Callable[[], object], limit_s: float = 600.0) -> None:
+async def until(fleet: MixedFleet, condition: Callable[[], object], limit_s: float = 600.0) -> None:
     end = fleet.clock.monotonic() + limit_s
     while not condition():
         assert fleet.clock.monotonic() < end
@@ -42,7 +42,7 @@ async def test_a_database_in_trouble_concerns_no_bot_and_loses_nothing(kind: str
             fact = ev.CheckFailed(CATEGORIES[0], fleet.clock.now(), FailureReason.TIMEOUT, f"check {number}")
             fleet.app.store.apply(fact)
         await fleet.app.supervisor.restart(HOSTS[0])
-        await _until(fleet, lambda: not stats.up)
+        await until(fleet, lambda: not stats.up)
         await fleet.recover()
         lobby = {"name": "x", "server_region": "USE", "game_mode": "CM"}
         status, problem = await fleet.call("POST", "/api/v1/lobbies", lobby)
@@ -100,7 +100,7 @@ async def test_tokens_are_renewed_at_half_life_though_the_clock_jumps_meanwhile(
             await asyncio.sleep(HALF_A_TOKEN_S / 2 - 30.0)
             await stage.begin(Fault("clock_jump", detail=jump))
         assert sum(tokens.values()) == len(CATEGORIES)
-        await _until(fleet, lambda: sum(tokens.values()) == 2 * len(CATEGORIES), 120.0)
+        await until(fleet, lambda: sum(tokens.values()) == 2 * len(CATEGORIES), 120.0)
         await fleet.recover()
         await fleet.agree()
         await fleet.untouched(*CATEGORIES)
@@ -128,7 +128,7 @@ async def test_a_second_process_with_the_same_accounts_shows_and_ends_in_no_figh
         config.write_text(config_of(fleet.site, fleet.steam))
         logons = len(fleet.steam.world.attempts)
         async with application(load_fleet(config), _ELSEWHERE, tmp_path / "two" / "data", clock=fleet.clock) as other:
-            await _until(fleet, lambda: all(other.store.bots[name].healthy for name in CATEGORIES))
+            await until(fleet, lambda: all(other.store.bots[name].healthy for name in CATEGORIES))
             await asyncio.sleep(150.0)
             for name in HOSTS:
                 first, second = fleet.app.store.bots[name], other.store.bots[name]

@@ -19,6 +19,7 @@ from exporter.web.settings import Limits, WebSettings
 from exporter.web_config import load_web_config
 from tests import certificates
 from tests.eventually import eventually
+from tests.memory import back_at_its_level, resident_mb
 from tests.web import wire
 from tests.web.fleet import ADMIN_KEY, KEYS, READ_KEY, Fleet
 from tests.web.wire import Wire, watched
@@ -114,7 +115,8 @@ async def test_slow_heads_and_bodies(tmp_path: Path, quiet: None, *, tls: bool) 
             each.send(begin)
             return await dripped(each, data)
 
-        assert set(await asyncio.gather(*(attack(*each) for each in sent))) == {408}
+        async with back_at_its_level(most_mb=60 if tls else 8, left_mb=20 if tls else 0.5):  # TLS buffers of this side
+            assert set(await asyncio.gather(*(attack(*each) for each in sent))) == {408}
 
 
 async def test_slow_handshakes(tmp_path: Path, quiet: None) -> None:
@@ -164,6 +166,7 @@ async def test_thousands_of_pipelined_requests(tmp_path: Path, quiet: None) -> N
 
 
 IDLE = 5000
+MOST_IDLE_MB = 50  # ten kilobytes for each that knocks, if none were ever let go
 
 
 async def test_five_thousand_idle_connections(tmp_path: Path, quiet: None) -> None:
@@ -175,15 +178,18 @@ async def test_five_thousand_idle_connections(tmp_path: Path, quiet: None) -> No
     try:
         async with attacked(tmp_path, limits=limits) as (fleet, _):
             loop = asyncio.get_running_loop()
+            before_mb = resident_mb()
             for number in range(IDLE):
                 each = socket.socket()
                 each.setblocking(False)
                 each.bind((f"127.6.{number % 100}.1", 0))
                 sockets.append(each)
                 await loop.sock_connect(each, fleet.server.addresses[0])
-            most = fleet.server._slots._all.taken
+            most, most_mb = fleet.server._slots._all.taken, resident_mb()
             assert most <= limits.connections
             await eventually(lambda: fleet.server._slots._all.taken <= 1, 20)
+            assert most_mb - before_mb < MOST_IDLE_MB
+            assert resident_mb() - before_mb < MOST_IDLE_MB
     finally:
         for each in sockets:
             each.close()
@@ -380,6 +386,42 @@ async def test_where_a_request_ends_is_never_guessed(what: str, tmp_path: Path, 
         assert ("unmatched", "GET", 404) not in fleet.stats.requests  # what was smuggled is no request of its own
 
 
+# --- pages of others ---
+
+
+ACTS = {
+    "an order": ORDER + b"Content-Length: 2\r\n",
+    "an order without a body": b"DELETE /api/v1/drain HTTP/1.1\r\nHost: localhost\r\n" + KEYED,
+    "a reload": b"POST /-/reload HTTP/1.1\r\nHost: localhost\r\n" + KEYED,
+    "a WebSocket": b"GET /status/stream HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+    "events": b"GET /status/stream HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n",
+}
+FOREIGN = [
+    b"Origin: https://evil.example",
+    b"Origin: null",
+    b"Sec-Fetch-Site: cross-site",
+    b"Sec-Fetch-Site: same-site",  # another port of this machine, another name beside ours
+    b"Sec-Fetch-Site: same-origin\r\nSec-Fetch-Site: cross-site",
+    b"Sec-Fetch-Site: ",
+]
+OWN = [b"Sec-Fetch-Site: same-origin", b"Sec-Fetch-Site: none", b"X: what is no browser sends neither"]
+
+
+@pytest.mark.parametrize("act", ACTS)
+async def test_pages_of_others_may_not_act(act: str, tmp_path: Path, quiet: None) -> None:
+    """Browsers tell by two headers who asks, and one of them is enough."""
+    async with attacked(tmp_path) as (fleet, connect):
+        body = b"{}" if b"Content-Length" in ACTS[act] else b""
+        for site in FOREIGN + OWN:
+            each = await connect()
+            each.send(ACTS[act] + site + b"\r\n\r\n" + body)
+            status, _, _ = await each.whole_answer()
+            assert (status == 403) == (site in FOREIGN), (site, status)
+            assert site in OWN or not fleet.process.draining
+            each.abort()
+
+
 # --- guessing ---
 
 
@@ -424,17 +466,22 @@ async def test_bombs_are_not_opened(packing: str, tmp_path: Path, quiet: None) -
     """Neither by those who take the body nor by those who throw it away."""
     async with attacked(tmp_path) as (_, connect):
         body = BOMBS[packing]
-        for begin, allowed in (
-            (ORDER, {413, 415}),
-            (ORDER.replace(KEYED, b""), {413, 415}),
-            (HEAD, {200}),
-            (b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\n", {404}),
-        ):
-            each = await connect()
-            each.send(begin + f"Content-Encoding: {packing}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
-            status, _ = await each.answer()
-            assert status in allowed
-            each.abort()
+        async with back_at_its_level(most_mb=2):  # 20 MB, if one were opened
+            await bombard(connect, packing, body)
+
+
+async def bombard(connect: Connect, packing: str, body: bytes) -> None:
+    for begin, allowed in (
+        (ORDER, {413, 415}),
+        (ORDER.replace(KEYED, b""), {413, 415}),
+        (HEAD, {200}),
+        (b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\n", {404}),
+    ):
+        each = await connect()
+        each.send(begin + f"Content-Encoding: {packing}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        status, _ = await each.answer()
+        assert status in allowed
+        each.abort()
 
 
 # --- WebSockets ---

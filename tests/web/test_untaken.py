@@ -78,6 +78,7 @@ def test_who_does_not_read_is_cut_off(what: str, tls: bool, loop: str, tmp_path:
             await eventually(lambda: taken(fleet) == 1)
             await eventually(lambda: taken(fleet) == 0)
             assert len(fleet.server._untaken) == 0
+            assert fleet.stats.cut_off == {"slow": 1}
             each.abort()
 
     with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
@@ -133,6 +134,7 @@ async def test_all_together_keep_only_so_much(tmp_path: Path) -> None:
         reader = await ask(fleet, buffer=65536)
         assert (await reader.answer())[0] == 200
         await eventually(lambda: taken(fleet) <= 4)
+        assert set(fleet.stats.cut_off) == {"crowded"}
         assert fleet.server._untaken.held <= most
         for each in (*deaf, reader):
             each.abort()
@@ -177,3 +179,4 @@ async def test_a_head_is_answered_and_a_large_answer_may_be_left(tmp_path: Path)
             left.abort()
             await eventually(lambda: taken(fleet) == 0)
         await eventually(lambda: fleet.server._stats.requests["/status", "GET", 499] == 3)  # the client has left
+        assert not fleet.stats.cut_off

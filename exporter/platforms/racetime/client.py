@@ -7,6 +7,7 @@ query. Redirects are never followed: they would carry the token along.
 
 import asyncio
 import logging
+import ssl
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
@@ -80,6 +81,7 @@ class RacetimeClient:
         user_agent: str,
         patience: Patience,
         keepalive: Keepalive,
+        tls: ssl.SSLContext,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self.patience = patience
@@ -87,6 +89,7 @@ class RacetimeClient:
         self._orders = orders
         self._keepalive = keepalive
         self._user_agent = user_agent
+        self._tls = tls
         parts = urlsplit(self.base_url)
         self._socket_url = f"{'wss' if parts.scheme == 'https' else 'ws'}://{parts.netloc}"
 
@@ -156,6 +159,7 @@ class RacetimeClient:
         try:
             connection = await _Connect(
                 url,
+                ssl=self._tls if url.startswith("wss:") else None,
                 additional_headers={"Authorization": f"Bearer {token}"},
                 user_agent_header=self._user_agent,
                 compression=None,  # it triples the memory of an idle socket

@@ -1,6 +1,7 @@
 """What all racetime.gg bots of the process share: HTTP sessions, the keepalive of their sockets, and the board."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -60,15 +61,19 @@ class RacetimeService:
 
 @asynccontextmanager
 async def open_session(
-    base_url: str, user_agent: str, patience: Patience | None = None
+    base_url: str, user_agent: str, patience: Patience | None = None, *, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[RacetimeClient]:
-    """Give a client with sessions of its own: no cookies, no proxies of the environment, few connections."""
+    """Give a client with sessions of its own: no cookies, no proxies of the environment, few connections.
+
+    `tls` is one context for requests and all rooms: one for each socket would cost more memory than a bot.
+    """
+    tls = tls or ssl.create_default_context()
     patience = patience or Patience()
     keepalive = Keepalive(patience.ping_s)
 
     def session(*, keep: bool) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=_MOST_CONNECTIONS, force_close=not keep),
+            connector=aiohttp.TCPConnector(limit=_MOST_CONNECTIONS, force_close=not keep, ssl=tls),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": user_agent},
         )
@@ -78,7 +83,9 @@ async def open_session(
         session(keep=False) as orders,
         _background(keepalive.run(), "racetime keepalive"),
     ):
-        yield RacetimeClient(reads, orders, base_url, user_agent=user_agent, patience=patience, keepalive=keepalive)
+        yield RacetimeClient(
+            reads, orders, base_url, user_agent=user_agent, patience=patience, keepalive=keepalive, tls=tls
+        )
 
 
 @asynccontextmanager

@@ -109,10 +109,13 @@ class SteamConnection:
             await self._read(until)
         return self._events.popleft()
 
-    async def call(self, method: Method[_Q, _R], request: _Q, limit_s: float = CALL_LIMIT_S) -> Answer:
+    async def call(
+        self, method: Method[_Q, _R], request: _Q, limit_s: float = CALL_LIMIT_S, *, or_later: bool = False
+    ) -> Answer:
         """Ask a service method and return its answer; other events wait for `next_event` meanwhile.
 
-        It may be called while another task waits for events. Raises TransientError.
+        It may be called while another task waits for events. Raises TransientError. An answer that comes after that is
+        skipped, unless it is wanted `or_later`: then it is an event, CallAnswered.
         """
         job = self.session.call(method, request)
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
@@ -125,7 +128,8 @@ class SteamConnection:
             return answer.result()
         finally:
             del self._answers[job]
-            self.session.forget(job)
+            if not or_later:
+                self.session.forget(job)
 
     async def close(self) -> None:
         """Say goodbye and close the socket; done twice it does nothing. A peer that takes nothing is not waited for."""
@@ -185,7 +189,9 @@ class SteamConnection:
             match event:
                 case CallAnswered():
                     answer = self._answers.get(event.job)
-                    if answer is not None and not answer.done():
+                    if answer is None:
+                        self._events.append(event)
+                    elif not answer.done():
                         answer.set_result(Answer(event.result, event.message, event.text))
                 case PeerSilent(silent_s=silent_s):
                     message = f"connection manager {self.url}: silent for {format_duration(silent_s)}"

@@ -1,10 +1,10 @@
 """An account that is logged on, as the bot of a game sees it."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
 
-from exporter.errors import ExporterError, TransientError
+from exporter.errors import AuthReason, ExporterError, TransientError
 from exporter.model import events as ev
 from exporter.platforms.base import BotContext
 from exporter.platforms.steam.auth import Answer
@@ -12,7 +12,7 @@ from exporter.platforms.steam.connection import SteamConnection
 from exporter.platforms.steam.keeper import TokenKeeper
 from exporter.platforms.steam.messages import RENEW_TOKEN, Method, Renewed, RenewRequest, Result, result_name
 from exporter.platforms.steam.results import Place, Refused
-from exporter.platforms.steam.session import Event, Kicked, LogonRefused, PlayingBlocked
+from exporter.platforms.steam.session import CallAnswered, Event, Kicked, LogonRefused, PlayingBlocked
 from exporter.platforms.steam.tokens import TOKEN_HIDDEN_S, StoredLogon, token_facts
 
 _Q = TypeVar("_Q")
@@ -21,6 +21,11 @@ _R = TypeVar("_R")
 PROOF_BEATS: Final = 2.0
 _MAY_ISSUE_A_NEW_ONE: Final = 1
 _RENEWAL_PAUSE_S: Final = 6 * 3600.0
+_DEAD: Final[Mapping[int, AuthReason]] = {
+    Result.ACCESS_DENIED: AuthReason.TOKEN_REVOKED,
+    Result.REVOKED: AuthReason.TOKEN_REVOKED,
+    Result.EXPIRED: AuthReason.TOKEN_EXPIRED,
+}
 
 
 class SteamOnline:
@@ -70,6 +75,8 @@ class SteamOnline:
                 raise self._ended(Place.LOGON, result)
             case PlayingBlocked(blocked=blocked):
                 self.playing_blocked = blocked
+            case CallAnswered(result=result, message=message):
+                await self._renewal_answered(Answer(result, message, event.text))
         return event
 
     async def play(self, *appids: int) -> None:
@@ -103,14 +110,22 @@ class SteamOnline:
         return math.inf if at is None else at
 
     async def _renew(self) -> None:
-        """Ask for a new refresh token. It makes the old one invalid, so it is on the disk before anything uses it."""
+        """Ask for a new refresh token. If the answer comes late, it counts all the same: the old token is dead then."""
         context = self._context
         self._renew_at = context.clock.now() + _RENEWAL_PAUSE_S * context.rng.uniform(0.5, 1.0)
         request = RenewRequest(self._stored.refresh_token, self.steamid, _MAY_ISSUE_A_NEW_ONE)
         try:
-            answer = await self._connection.call(RENEW_TOKEN, request)
+            answer = await self._connection.call(RENEW_TOKEN, request, or_later=True)
         except TransientError as error:  # if the connection is lost, the next read says so
             context.log.warning("the token cannot be renewed yet", reason=str(error))
+            return
+        await self._renewal_answered(answer)
+
+    async def _renewal_answered(self, answer: Answer) -> None:
+        """Keep the new token. It has made the old one invalid, so it is on the disk before anything uses it."""
+        context = self._context
+        if answer.result in _DEAD:
+            self._tell_dead(answer)
             return
         if answer.result != Result.OK or not isinstance(answer.message, Renewed):
             context.log.warning("the token cannot be renewed yet", reason=result_name(answer.result))
@@ -132,3 +147,14 @@ class SteamOnline:
             context.report(ev.TokenIssued(context.name, context.clock.now(), facts.expires_at))
         at = facts.renew_at()
         self._renew_at = max(self._renew_at, math.inf if at is None else at)
+
+    def _tell_dead(self, answer: Answer) -> None:
+        """Say that the next logon needs the password, while nothing is lost yet.
+
+        The token is revoked, or was renewed and the answer got lost. It is kept, should Steam be mistaken.
+        """
+        refused = Refused(Place.RENEW, answer.result, answer.text)
+        message = f"{refused}: the token is dead, and the next logon needs the password, and maybe a guard code"
+        self._context.log.warning("the token is dead: the next logon needs the password", reason=str(refused))
+        reason = _DEAD[answer.result]
+        self._context.report(ev.TokenRefused(self._context.name, self._context.clock.now(), reason, message))

@@ -147,6 +147,9 @@ class ConnectionManager:
                 self._desk.answer(link, asked, self._clock.now(), fault.result)
             case Deed.HANG:
                 link.ignored = asked.phase is Phase.HELLO
+            case Deed.LOSE:
+                with link.lost():
+                    self._desk.answer(link, asked, self._clock.now())
             case Deed.DELAY:
                 await self.listener.pause(fault.delay_s)
                 self._desk.answer(link, asked, self._clock.now())

@@ -2,7 +2,8 @@
 
     faults.refuse(Phase.LOGON, Result.BUSY, times=2)       answer with this result
     faults.refuse(Phase.DIRECTORY, 503)                    there it is an HTTP status
-    faults.hang(Phase.POLL, username="demo-bot-1")         never answer
+    faults.hang(Phase.POLL, username="demo-bot-1")         never answer, and do nothing
+    faults.lose(Phase.RENEW)                               do it, and let the answer get lost
     faults.drop_after(Phase.BEGIN)                         answer, then close at once
     faults.drop_before(Phase.HELLO)                        close instead of answering
     faults.delay(Phase.KEY, 2.0)                           answer late
@@ -15,7 +16,7 @@ rule that fits is the one that counts.
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, TypedDict, Unpack
+from typing import Any, Final, TypedDict, Unpack
 
 
 class Phase(Enum):
@@ -43,10 +44,14 @@ class Deed(Enum):
 
     REFUSE = "refuse"
     HANG = "hang"
+    LOSE = "lose"
     DROP_AFTER = "drop after"
     DROP_BEFORE = "drop before"
     DELAY = "delay"
     INSTEAD = "instead"
+
+
+_BEFORE_MESSAGES: Final = frozenset({Phase.DIRECTORY, Phase.ACCEPT, Phase.TLS, Phase.UPGRADE})
 
 
 class About(TypedDict, total=False):
@@ -91,6 +96,13 @@ class Faults:
     def hang(self, phase: Phase, **about: Unpack[About]) -> Fault:
         """Never answer, and keep the connection open."""
         return self._add(phase, Deed.HANG, about)
+
+    def lose(self, phase: Phase, **about: Unpack[About]) -> Fault:
+        """Do what was asked, and let the answer get lost on its way; the connection stays open.
+
+        A step before the first message is never done without an answer: it hangs.
+        """
+        return self._add(phase, Deed.HANG if phase in _BEFORE_MESSAGES else Deed.LOSE, about)
 
     def drop_after(self, phase: Phase, **about: Unpack[About]) -> Fault:
         """Answer, then close the connection at once."""

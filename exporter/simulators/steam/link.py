@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from aiohttp import WSCloseCode, web
 
@@ -33,6 +33,7 @@ class Link:
         self._transport = transport
         self._outgoing: asyncio.Queue[bytes | _Goodbye] = asyncio.Queue()
         self._over = False
+        self._losing = False
 
     @property
     def header(self) -> Header:
@@ -47,9 +48,18 @@ class Link:
 
     def put(self, frames: Iterable[bytes]) -> None:
         """Put frames as they are."""
-        if not self._over:
+        if not self._over and not self._losing:
             for frame in frames:
                 self._outgoing.put_nowait(frame)
+
+    @contextlib.contextmanager
+    def lost(self) -> Iterator[None]:
+        """Let what is put meanwhile get lost on its way."""
+        self._losing = True
+        try:
+            yield
+        finally:
+            self._losing = False
 
     def close(self, *, abruptly: bool = False) -> None:
         """End the connection once everything put so far has gone out."""

@@ -80,6 +80,7 @@ class Snapshot:
     create_durations: Mapping[str, HistogramCounts]
     lobby_durations: Mapping[str, HistogramCounts]
     requests: Mapping[tuple[str, str, int], int]
+    cut_off: Mapping[str, int]
     request_durations: Mapping[str, HistogramCounts]
     loop_lag: HistogramCounts
     process: ProcessState
@@ -130,6 +131,7 @@ class Sources:
                 str(state): HistogramCounts.of(self.counters.lobby_durations[state]) for state in LASTING_LOBBY_STATES
             },
             requests=dict(self.http.requests),
+            cut_off=dict(self.http.cut_off),
             request_durations={route: HistogramCounts.of(each) for route, each in self.http.durations.items()},
             loop_lag=HistogramCounts.of(self.loop.lag),
             process=copy(self.process),
@@ -364,6 +366,9 @@ FLEET_VALUES: Mapping[str, Callable[[Snapshot], Iterable[Row]]] = {
     "bot_exporter_unexpected_transitions_total": lambda now: (((), now.process.unexpected_transitions),),
     "bot_exporter_http_requests_total": lambda now: [
         ((route, method, str(code)), count) for (route, method, code), count in now.requests.items()
+    ],
+    "bot_exporter_http_connections_cut_off_total": lambda now: [
+        ((reason,), now.cut_off.get(reason, 0)) for reason in HttpStats.CUT_OFF
     ],
 }
 

@@ -27,9 +27,8 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from benchmarks.lines import ROOT, Helper
-from benchmarks.measure import Spread, interleaved, load_average, machine, memory, ratios, versions
+from benchmarks.measure import Spread, interleaved, load_average, machine, memory, processor_s, ratios, say, versions
 from benchmarks.peers import NoPeer
-from benchmarks.racetime_fleet import say
 from exporter.metrics.catalogue import FAMILIES
 from exporter.metrics.figures import BOT_VALUES
 
@@ -184,9 +183,9 @@ class Measured:
             if number == 1 and subject not in self._fleet.slow:
                 once(subject)  # what is made once only: the first page, caches
             self._change(subject, share)
-            before = _cpu_ms(self._helpers[subject].pid)
+            before = processor_s(self._helpers[subject].pid)
             took.setdefault(subject, []).append(once(subject))
-            cpu.setdefault(subject, []).append(_cpu_ms(self._helpers[subject].pid) - before)
+            cpu.setdefault(subject, []).append((processor_s(self._helpers[subject].pid) - before) * 1000)
 
     def _change(self, subject: str, share: float) -> None:
         self._number += 1
@@ -271,11 +270,6 @@ def _begin_peak(pid: int) -> float:
     """Begin a new peak of a process's memory; return what it holds now, in MB."""
     (Path("/proc") / str(pid) / "clear_refs").write_text("5")
     return memory(pid).peak_rss_mb
-
-
-def _cpu_ms(pid: int) -> float:
-    user, system = (Path("/proc") / str(pid) / "stat").read_text().rpartition(") ")[2].split()[11:13]
-    return (int(user) + int(system)) * 1000 / os.sysconf("SC_CLK_TCK")
 
 
 # --- the table ---

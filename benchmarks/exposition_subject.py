@@ -24,9 +24,9 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.exposition import start_http_server
 
-from benchmarks.history import _open, _until
 from benchmarks.lines import Json, answer_questions
 from benchmarks.measure import percentile
+from benchmarks.parts import open_storage, until
 from exporter.maintenance import MaintenanceEnds
 from exporter.metrics.counters import Counters
 from exporter.metrics.exposition import Exposition, MetricsPage
@@ -99,7 +99,7 @@ class Ours:
     async def run(self) -> None:
         self._loop = asyncio.get_running_loop()
         with tempfile.TemporaryDirectory(prefix="bot-exporter-exposition-") as folder:
-            async with _open(Path(folder)) as kept, Fleet() as self.fleet:
+            async with open_storage(Path(folder)) as kept, Fleet() as self.fleet:
                 self.stats: dict[str, BotStats] = {}
                 store, counters = self.fleet.store, Counters()
                 for subscriber in (
@@ -135,7 +135,7 @@ class Ours:
 
     async def hold(self, asked: Json) -> Json:
         fill(self.fleet.store, self.stats, asked["bots"])
-        await _until(lambda: self.kept.idle)
+        await until(lambda: self.kept.idle)
         gc.collect()
         gc.freeze()
         return {}
@@ -152,7 +152,7 @@ class Ours:
 
     async def change(self, asked: Json) -> Json:
         prove(self.fleet.store, self.stats, asked["bots"], asked["number"])
-        await _until(lambda: self.kept.idle)  # the database is not what is measured
+        await until(lambda: self.kept.idle)  # the database is not what is measured
         return {}
 
     async def render(self, asked: Json) -> Json:
@@ -185,7 +185,7 @@ class Ours:
                 self.fleet.store.apply(event)
             took.append((time.thread_time() - began) / len(batch) * 1e6)
             number += 1e5
-            await _until(lambda: self.kept.idle)
+            await until(lambda: self.kept.idle)
         return {"us": sorted(took)}
 
     async def _page(self, *, gzip: bool) -> MetricsPage:

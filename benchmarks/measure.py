@@ -1,10 +1,14 @@
-"""What every benchmark needs: the machine in words, interleaved rounds, spreads and ratios, memory from /proc."""
+"""What every benchmark needs: the machine in words, interleaved rounds, spreads and ratios, memory and time from /proc.
+
+With the standard library only; pieces of bot-exporter that several benchmarks measure are in `benchmarks/parts.py`.
+"""
 
 import contextlib
 import os
 import platform
 import re
 import statistics
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -74,6 +78,17 @@ def total_memory(pids: Iterable[int]) -> Memory:
 def _kilobytes(text: str, name: str) -> float:
     found = re.search(rf"^{name}:\s+(\d+) kB", text, re.MULTILINE)
     return int(found[1]) / 1024 if found else 0.0
+
+
+def processor_s(pid: int) -> float:
+    """Return how much processor time a running process has used, in seconds."""
+    user, system = (Path("/proc") / str(pid) / "stat").read_text().rpartition(") ")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def say(text: str) -> None:
+    """Tell how far it is, apart from the figures."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def load_average() -> float:

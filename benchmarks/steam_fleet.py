@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import IO, Final
 
 from benchmarks.lines import Helper, HelperEnded, Json
-from benchmarks.measure import Memory, Spread, interleaved, load_average, machine, memory, ratios
-from benchmarks.racetime_fleet import Figures, Row, say, until, warm_up
+from benchmarks.measure import Memory, Spread, interleaved, load_average, machine, memory, ratios, say
+from benchmarks.racetime_fleet import Figures, Row, until, warm_up
 from benchmarks.steam_site import AUTHORITY_FILE, PASSWORD, SECRET
 
 OURS, PEER = "bot-exporter", "steam-next"

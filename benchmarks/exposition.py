@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -314,6 +314,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--smoke", action="store_true", help="one small fleet, one round: does it still run?")
     parser.add_argument("--no-peer", action="store_true", help="bot-exporter alone")
     parser.add_argument("--only", type=int, metavar="BOTS", help="fleets of this size only")
+    parser.add_argument("--rounds", type=int, default=9, help="the most rounds of one fleet (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     return parser.parse_args(arguments)
 
@@ -321,7 +322,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark."""
     given = parse(arguments)
-    fleets = [each for each in (SMOKE if given.smoke else FULL) if given.only in (None, each.bots)]
+    fleets = [
+        replace(each, rounds=min(each.rounds, given.rounds), slow_rounds=min(each.slow_rounds, given.rounds))
+        for each in (SMOKE if given.smoke else FULL)
+        if given.only in (None, each.bots)
+    ]
     report = run(fleets, peers=not given.no_peer)
     print(table(report))
     if given.json:

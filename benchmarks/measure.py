@@ -53,10 +53,11 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What one process holds, in MB: its proportional share now (None where the kernel does not say), and its peak."""
+    """What one process holds, in MB: its proportional share now (None where the kernel does not say), all, its peak."""
 
     pss_mb: float | None
     peak_rss_mb: float
+    rss_mb: float = 0.0
 
 
 def memory(pid: int) -> Memory:
@@ -65,7 +66,8 @@ def memory(pid: int) -> Memory:
     pss: float | None = None
     with contextlib.suppress(OSError):
         pss = _kilobytes((folder / "smaps_rollup").read_text(), "Pss")
-    return Memory(pss, _kilobytes((folder / "status").read_text(), "VmHWM"))
+    status = (folder / "status").read_text()
+    return Memory(pss, _kilobytes(status, "VmHWM"), _kilobytes(status, "VmRSS"))
 
 
 def total_memory(pids: Iterable[int]) -> Memory:

@@ -38,10 +38,10 @@ def at(reports: Reports, *path: str) -> Any:
 
 
 def times(fleet: str, what: str, peer: str) -> Find:
-    """Return how many times as long a peer takes."""
+    """Find how many times as much processor time a peer takes: by the clock, who takes longer is disturbed more."""
 
     def find(reports: Reports) -> Spread:
-        took = at(reports, "exposition", "took", fleet, what)
+        took = at(reports, "exposition", "cpu", fleet, what)
         theirs = at(took, peer)
         return spread_of(ratios(theirs, at(took, exposition.OURS)[: len(theirs)]))
 
@@ -70,7 +70,7 @@ def work(fleet: str) -> Find:
 
 def growth(reports: Reports) -> Spread:
     """Return how much longer a scrape takes for ten times the fleet, set against what was changed and is copied."""
-    took = at(reports, "exposition", "took")
+    took = at(reports, "exposition", "cpu")
     large, small = (spread_of(at(took, title, HTTP_1, exposition.OURS)) for title in (LARGE, REAL))
     samples = at(reports, "exposition", "samples")
     more = at(samples, LARGE) / at(samples, REAL)

@@ -90,6 +90,7 @@ def test_every_benchmark_has_a_place_for_its_table() -> None:
 def test_the_page_says_what_is_met_by_how_much_not_and_what_was_not_measured() -> None:
     reports = {
         "history": {"ratios": [24.0, 26.0, 40.0], "lags": {"bot-exporter": [{"p99": 1.5}, {"p99": 2.5}, {"p99": 0.5}]}},
+        "feed": {"ratios": [10.0], "waiting": [10240]},
         "whole_process": {"figures": {"3 bots": {"cpu": {"low": 0.25, "middle": 0.5, "high": 0.75}}}},
     }
     page = summary.page(json.loads(json.dumps(summary.summary(reports, ABOUT))))
@@ -100,6 +101,7 @@ def test_the_page_says_what_is_met_by_how_much_not_and_what_was_not_measured() -
         "0.50 / 1.50 / 2.50",
         "missed: 1.50 of it (busy)",
     ]
+    assert cells["waiting for a slow reader"] == ["<= 256 KB", "10.00 / 10.00 / 10.00", "met"]
     assert cells["all back"] == ["<= 20 s", "-", "not measured"]
     assert f"* **busy**: {summary.reasons()['busy']}" in page
     assert "**steam**" not in page  # nothing is explained that is not missed

@@ -5,6 +5,7 @@ BIN    := $(VENV)/bin
 CONFIG ?= config.yaml
 SEED   ?= 1
 MINUTES ?= 10
+ROUNDS  ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help run setup test fuzz soak check fmt bench docs schema proto image lock clean
@@ -53,14 +54,8 @@ fmt: $(VENV)/.dev ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.dev ## measure, beside other programs that do the same work (about 20 minutes)
-	@mkdir -p build
-	$(BIN)/python -m benchmarks.racetime_fleet --json build/racetime_fleet.json
-	$(BIN)/python -m benchmarks.steam_fleet --json build/steam_fleet.json
-	$(BIN)/python -m benchmarks.history --json build/history.json
-	$(BIN)/python -m benchmarks.feed --json build/feed.json
-	$(BIN)/python -m benchmarks.exposition --json build/exposition.json
-	$(BIN)/python -m benchmarks.status --json build/status.json
+bench: $(VENV)/.dev ## measure, beside other programs that do the same work, and write docs/benchmarks.md (25 minutes)
+	$(BIN)/python -m benchmarks.everything --rounds $(ROUNDS)
 
 docs: $(VENV)/.dev ## regenerate the documents and dashboards that come from code
 	$(BIN)/python -m scripts.docs

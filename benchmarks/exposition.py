@@ -21,15 +21,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, Final
 
 from benchmarks.lines import ROOT, Helper
-from benchmarks.measure import Spread, interleaved, load_average, machine, memory, ratios, versions
+from benchmarks.measure import Spread, interleaved, load_average, machine, memory, processor_s, ratios, say, versions
 from benchmarks.peers import NoPeer
-from benchmarks.racetime_fleet import say
 from exporter.metrics.catalogue import FAMILIES
 from exporter.metrics.figures import BOT_VALUES
 
@@ -175,7 +174,8 @@ class Measured:
         bots = sorted(self._chance.sample(range(self._fleet.bots), min(1000, self._fleet.bots)))
         self._report.event_us[title] = self._helpers[OURS].ask("events", bots=bots, batches=7, limit_s=_LIMIT_S)["us"]
 
-    def _rounds(self, what: str, share: float, once: Any) -> None:
+    def _rounds(self, what: str, share: float, once: Callable[[str], tuple[float, float]]) -> None:
+        """Do it once a round; `once` returns milliseconds by the clock and of processor time."""
         took = self._report.took.setdefault(self._fleet.title, {}).setdefault(what, {})
         cpu = self._report.cpu.setdefault(self._fleet.title, {}).setdefault(what, {})
         for number, subject in interleaved(self._fleet.rounds, tuple(self._helpers)):
@@ -184,9 +184,9 @@ class Measured:
             if number == 1 and subject not in self._fleet.slow:
                 once(subject)  # what is made once only: the first page, caches
             self._change(subject, share)
-            before = _cpu_ms(self._helpers[subject].pid)
-            took.setdefault(subject, []).append(once(subject))
-            cpu.setdefault(subject, []).append(_cpu_ms(self._helpers[subject].pid) - before)
+            clock_ms, cpu_ms = once(subject)
+            took.setdefault(subject, []).append(clock_ms)
+            cpu.setdefault(subject, []).append(cpu_ms)
 
     def _change(self, subject: str, share: float) -> None:
         self._number += 1
@@ -194,13 +194,16 @@ class Measured:
         bots = self._chance.sample(range(self._fleet.bots), count)
         self._helpers[subject].ask("change", bots=bots, number=self._number, limit_s=_LIMIT_S)
 
-    def _rendered(self, subject: str) -> float:
-        return float(self._helpers[subject].ask("render", gzip=False, limit_s=_LIMIT_S)["ms"])
+    def _rendered(self, subject: str) -> tuple[float, float]:
+        answer = self._helpers[subject].ask("render", gzip=False, limit_s=_LIMIT_S)
+        return float(answer["ms"]), float(answer["cpu_ms"])
 
-    def _scraped(self, subject: str) -> float:
+    def _scraped(self, subject: str) -> tuple[float, float]:
+        pid = self._helpers[subject].pid
+        before = processor_s(pid)
         took, size = scrape(self._ports[subject], MODELS[self._fleet.model] if subject == OURS else ())
         self._report.sizes.setdefault(self._fleet.title, {})[subject] = size
-        return took
+        return took, (processor_s(pid) - before) * 1000
 
     def _stalls(self) -> None:
         ours = self._helpers[OURS]
@@ -273,11 +276,6 @@ def _begin_peak(pid: int) -> float:
     return memory(pid).peak_rss_mb
 
 
-def _cpu_ms(pid: int) -> float:
-    user, system = (Path("/proc") / str(pid) / "stat").read_text().rpartition(") ")[2].split()[11:13]
-    return (int(user) + int(system)) * 1000 / os.sysconf("SC_CLK_TCK")
-
-
 # --- the table ---
 
 
@@ -285,7 +283,7 @@ def table(report: Report) -> str:
     """Return the figures as text."""
     about = machine() | versions("prometheus-client", "aiohttp", "isal", "uvloop")
     lines = [
-        "scrapes; milliseconds as min / median / max",
+        "scrapes; milliseconds by the clock, and of processor time, as min / median / max",
         ", ".join(f"{name} {value}" for name, value in about.items()),
         f"load of the machine in the minute before: {report.before:.2f}; after: {load_average():.2f}",
         *(f"note: {note}" for note in report.notes),
@@ -295,10 +293,11 @@ def table(report: Report) -> str:
         for what, subjects in parts.items():
             lines.append(f"  {what}")
             for subject, took in subjects.items():
-                cpu = Spread.of(report.cpu[title][what][subject])
-                against = ratios(took, subjects[OURS][: len(took)])
-                compared = f"  times ours: {Spread.of(against).text(1)}" if subject != OURS else ""
-                lines.append(f"    {subject}  {Spread.of(took).text(1)}  cpu {cpu.middle:.0f}{compared}")
+                worked = report.cpu[title][what]
+                by_clock, by_work = _times(took, subjects[OURS]), _times(worked[subject], worked[OURS])
+                compared = f"  times ours: {by_clock} by the clock, {by_work} by processor time"
+                spreads = f"{Spread.of(took).text(1)}; processor {Spread.of(worked[subject]).text(1)}"
+                lines.append(f"    {subject}  {spreads}{compared if subject != OURS else ''}")
         sizes = ", ".join(f"{subject} {size / 1e6:.2f}" for subject, size in report.sizes[title].items())
         lines.append(f"  compressed MB: {sizes}")
         peaks = report.memory_mb[title]
@@ -314,12 +313,17 @@ def table(report: Report) -> str:
     return "\n".join(lines)
 
 
+def _times(theirs: Sequence[float], ours: Sequence[float]) -> str:
+    return Spread.of(ratios(theirs, ours[: len(theirs)])).text(1)
+
+
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Return the command line."""
     parser = argparse.ArgumentParser(prog="exposition", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--smoke", action="store_true", help="one small fleet, one round: does it still run?")
     parser.add_argument("--no-peer", action="store_true", help="bot-exporter alone")
     parser.add_argument("--only", type=int, metavar="BOTS", help="fleets of this size only")
+    parser.add_argument("--rounds", type=int, default=9, help="the most rounds of one fleet (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     return parser.parse_args(arguments)
 
@@ -327,7 +331,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark."""
     given = parse(arguments)
-    fleets = [each for each in (SMOKE if given.smoke else FULL) if given.only in (None, each.bots)]
+    fleets = [
+        replace(each, rounds=min(each.rounds, given.rounds), slow_rounds=min(each.slow_rounds, given.rounds))
+        for each in (SMOKE if given.smoke else FULL)
+        if given.only in (None, each.bots)
+    ]
     report = run(fleets, peers=not given.no_peer)
     print(table(report))
     if given.json:

@@ -24,9 +24,9 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.exposition import start_http_server
 
-from benchmarks.history import _open, _until
 from benchmarks.lines import Json, answer_questions
 from benchmarks.measure import percentile
+from benchmarks.parts import open_storage, until
 from exporter.maintenance import MaintenanceEnds
 from exporter.metrics.counters import Counters
 from exporter.metrics.exposition import Exposition, MetricsPage
@@ -56,6 +56,11 @@ TRAITS = [platform.traits for platform in PLATFORMS.values()]
 
 def name(number: int) -> str:
     return f"bot-{number:05d}"
+
+
+def took(began: float, worked: float) -> Json:
+    """Return how many milliseconds it took since these, by the clock and of processor time."""
+    return {"ms": (time.perf_counter() - began) * 1000, "cpu_ms": (time.process_time() - worked) * 1000}
 
 
 def fill(store: StatusStore, stats: dict[str, BotStats], bots: int) -> None:
@@ -99,7 +104,7 @@ class Ours:
     async def run(self) -> None:
         self._loop = asyncio.get_running_loop()
         with tempfile.TemporaryDirectory(prefix="bot-exporter-exposition-") as folder:
-            async with _open(Path(folder)) as kept, Fleet() as self.fleet:
+            async with open_storage(Path(folder)) as kept, Fleet() as self.fleet:
                 self.stats: dict[str, BotStats] = {}
                 store, counters = self.fleet.store, Counters()
                 for subscriber in (
@@ -135,7 +140,7 @@ class Ours:
 
     async def hold(self, asked: Json) -> Json:
         fill(self.fleet.store, self.stats, asked["bots"])
-        await _until(lambda: self.kept.idle)
+        await until(lambda: self.kept.idle)
         gc.collect()
         gc.freeze()
         return {}
@@ -152,13 +157,13 @@ class Ours:
 
     async def change(self, asked: Json) -> Json:
         prove(self.fleet.store, self.stats, asked["bots"], asked["number"])
-        await _until(lambda: self.kept.idle)  # the database is not what is measured
+        await until(lambda: self.kept.idle)  # the database is not what is measured
         return {}
 
     async def render(self, asked: Json) -> Json:
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), time.process_time()
         text = b"".join((await self._page(gzip=asked["gzip"])).parts)
-        return {"ms": (time.perf_counter() - began) * 1000, "bytes": len(text)}
+        return took(began, worked) | {"bytes": len(text)}
 
     async def serve(self, _: Json) -> Json:
         return {"port": self.fleet.server.addresses[0][1]}
@@ -177,16 +182,16 @@ class Ours:
 
     async def events(self, asked: Json) -> Json:
         """Return how many microseconds of the loop's thread one event takes, for several batches."""
-        took, number = [], 1e6
+        each_us, number = [], 1e6
         for _ in range(asked["batches"]):
             batch = [ev.HealthProved(name(each), AT + number + each, 90.0) for each in asked["bots"]]
             began = time.thread_time()
             for event in batch:
                 self.fleet.store.apply(event)
-            took.append((time.thread_time() - began) / len(batch) * 1e6)
+            each_us.append((time.thread_time() - began) / len(batch) * 1e6)
             number += 1e5
-            await _until(lambda: self.kept.idle)
-        return {"us": sorted(took)}
+            await until(lambda: self.kept.idle)
+        return {"us": sorted(each_us)}
 
     async def _page(self, *, gzip: bool) -> MetricsPage:
         encoding = "gzip" if gzip else None
@@ -303,9 +308,9 @@ def of_prometheus_client(subject: Collected | Live) -> None:
     """Answer the questions."""
 
     def render(_: Json) -> Json:
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), time.process_time()
         text = generate_latest(subject.registry())
-        return {"ms": (time.perf_counter() - began) * 1000, "bytes": len(text)}
+        return took(began, worked) | {"bytes": len(text)}
 
     def serve(_: Json) -> Json:
         server, _thread = start_http_server(0, "127.0.0.1", registry=subject.registry())

@@ -26,8 +26,7 @@ from aiohttp import web
 
 from benchmarks.feed_readers import LAST
 from benchmarks.lines import Helper
-from benchmarks.measure import Spread, interleaved, load_average, machine, percentile, ratios, versions
-from benchmarks.racetime_fleet import say
+from benchmarks.measure import Spread, interleaved, load_average, machine, percentile, ratios, say, versions
 from exporter.model import events as ev
 from exporter.platforms import PLATFORMS
 from exporter.process import ProcessState

@@ -23,22 +23,19 @@ from typing import Any, Final
 import aiosqlite
 from sqlalchemy import text
 
-from benchmarks.measure import Spread, interleaved, load_average, machine, percentile, ratios, versions
-from benchmarks.racetime_fleet import say
+from benchmarks.measure import Spread, interleaved, load_average, machine, percentile, ratios, say, versions
+from benchmarks.parts import open_storage, until
 from exporter.errors import FailureReason
 from exporter.model import events as ev
 from exporter.model.history import HistoryKind, HistoryQuery
 from exporter.platforms import PLATFORMS
 from exporter.process import run as run_on_loop
-from exporter.stats import StorageStats
 from exporter.storage.database import Database
 from exporter.storage.engine import Target, target, writer_engine
 from exporter.storage.pages import HistoryPages
 from exporter.storage.recent import Recent
-from exporter.storage.service import Storage, storage
-from exporter.storage.writer import Limits
+from exporter.storage.service import Storage
 from exporter.store import StatusStore
-from exporter.timing import SystemClock
 
 OURS, PEER, BARE = "bot-exporter", "aiosqlite", "no storage"
 TUNED = "aiosqlite, WAL"  # with the pragmas that bot-exporter sets, which few programs do
@@ -117,34 +114,22 @@ def _fleet(kept: Storage | None) -> StatusStore:
     return store
 
 
-def _open(folder: Path) -> Any:
-    limits = Limits(age_s=1e12)
-    return storage(target(None, folder), StorageStats(), clock=SystemClock(), rng=random.Random(1), limits=limits)  # noqa: S311
-
-
 async def _write_ours(folder: Path, count: int) -> float:
     """Return facts a second, from the first one until all are in the database."""
-    async with _open(folder) as kept:
+    async with open_storage(folder) as kept:
         store = _fleet(kept)
-        await _until(lambda: kept.idle)
+        await until(lambda: kept.idle)
         began = time.perf_counter()
         for number in range(count):
             store.apply(_fact(number))
             if number % 200 == 199:
                 await asyncio.sleep(0)
-                await _until(lambda: kept.stats.queue_length < 15_000)  # what is dropped is not written
-        await _until(lambda: kept.idle)
+                await until(lambda: kept.stats.queue_length < 15_000)  # what is dropped is not written
+        await until(lambda: kept.idle)
         took = time.perf_counter() - began
         if kept.stats.dropped:
             raise RuntimeError(f"{kept.stats.dropped} were dropped")
     return count / took
-
-
-async def _until(condition: Callable[[], bool]) -> None:
-    while True:
-        if condition():
-            return
-        await asyncio.sleep(0.001)
 
 
 async def _write_peer(folder: Path, count: int, *, tuned: bool) -> float:
@@ -183,7 +168,7 @@ async def _lag(folder: Path | None, seconds: float) -> list[float]:
     """Return by how much each tick of a millisecond came late."""
     if folder is None:
         return await _ticks(_fleet(None), seconds)
-    async with _open(folder) as kept:
+    async with open_storage(folder) as kept:
         return await _ticks(_fleet(kept), seconds)
 
 

@@ -1,10 +1,15 @@
-"""What every benchmark needs: the machine in words, interleaved rounds, spreads and ratios, memory from /proc."""
+"""What every benchmark needs: the machine in words, interleaved rounds, spreads and ratios, memory and time from /proc.
+
+With the standard library only; pieces of bot-exporter that several benchmarks measure are in `benchmarks/parts.py`.
+"""
 
 import contextlib
 import os
 import platform
 import re
 import statistics
+import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -49,10 +54,11 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What one process holds, in MB: its proportional share now (None where the kernel does not say), and its peak."""
+    """What one process holds, in MB: its proportional share now (None where the kernel does not say), all, its peak."""
 
     pss_mb: float | None
     peak_rss_mb: float
+    rss_mb: float = 0.0
 
 
 def memory(pid: int) -> Memory:
@@ -61,7 +67,8 @@ def memory(pid: int) -> Memory:
     pss: float | None = None
     with contextlib.suppress(OSError):
         pss = _kilobytes((folder / "smaps_rollup").read_text(), "Pss")
-    return Memory(pss, _kilobytes((folder / "status").read_text(), "VmHWM"))
+    status = (folder / "status").read_text()
+    return Memory(pss, _kilobytes(status, "VmHWM"), _kilobytes(status, "VmRSS"))
 
 
 def total_memory(pids: Iterable[int]) -> Memory:
@@ -74,6 +81,16 @@ def total_memory(pids: Iterable[int]) -> Memory:
 def _kilobytes(text: str, name: str) -> float:
     found = re.search(rf"^{name}:\s+(\d+) kB", text, re.MULTILINE)
     return int(found[1]) / 1024 if found else 0.0
+
+
+def processor_s(pid: int) -> float:
+    """Return how much processor time a running process and its threads have used, those that ended included."""
+    return time.clock_gettime((~pid << 3) | 2)  # Linux' clock of another process: clock_getcpuclockid(3)
+
+
+def say(text: str) -> None:
+    """Tell how far it is, apart from the figures."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def load_average() -> float:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Protocol, TypeVar
 
 from benchmarks.lines import ROOT, Helper, HelperEnded, Json, ask_all
-from benchmarks.measure import Memory, Spread, interleaved, load_average, machine, ratios, total_memory
+from benchmarks.measure import Memory, Spread, interleaved, load_average, machine, ratios, say, total_memory
 from benchmarks.peers import NoPeer, peer_python
 
 OURS, PEER = "bot-exporter", "racetime-bot"
@@ -386,11 +386,6 @@ def _cells(report: Report, row: Row) -> list[str] | None:
         (ours, row.digits), (peer, row.digits), (compared, 3),
     )]  # fmt: skip
     return [row.title, *spreads, *targets, ""][:5]
-
-
-def say(text: str) -> None:
-    """Tell how far it is, apart from the figures."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

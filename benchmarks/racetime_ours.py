@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 
 from benchmarks.lines import Json, answer_questions
-from benchmarks.measure import percentile, versions
+from benchmarks.measure import versions
+from benchmarks.parts import Ticker
 from exporter.app import Application, application, load_fleet
 from exporter.logs import configure
 from exporter.model import events as ev
@@ -20,31 +21,6 @@ from exporter.process import run as run_on_loop
 from exporter.process import settle
 from exporter.reload import Fleet
 from exporter.web.settings import WebSettings
-
-TICK_S = 0.001
-
-
-class Ticker:
-    """Wants to be called every millisecond, and notes how late it was."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._late_ms: list[float] = []
-        self._due = 0.0
-
-    def start(self) -> None:
-        """Begin."""
-        self._due = time.perf_counter() + TICK_S
-        self._loop.call_later(TICK_S, self._tick)
-
-    def stalls(self) -> Json:
-        """Return p50, p99 and the largest stall since this was last asked, in milliseconds."""
-        late_ms, self._late_ms = self._late_ms, []
-        return {"p50": percentile(late_ms, 0.5), "p99": percentile(late_ms, 0.99), "max": max(late_ms, default=0.0)}
-
-    def _tick(self) -> None:
-        self._late_ms.append(max(0.0, (time.perf_counter() - self._due) * 1000))
-        self.start()
 
 
 class Connecting:

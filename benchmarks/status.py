@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.lines import Helper
-from benchmarks.measure import Spread, interleaved, load_average, machine, ratios, versions
-from benchmarks.racetime_fleet import say
+from benchmarks.measure import Spread, interleaved, load_average, machine, ratios, say, versions
 
 OURS, BARE, DUMPS = "bot-exporter", "aiohttp, ready bytes", "aiohttp, json.dumps"
 _LIMIT_S: Final = 120.0

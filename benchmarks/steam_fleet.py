@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import IO, Final
 
 from benchmarks.lines import Helper, HelperEnded, Json
-from benchmarks.measure import Memory, Spread, interleaved, load_average, machine, memory, ratios
-from benchmarks.racetime_fleet import Figures, Row, say, until, warm_up
+from benchmarks.measure import Memory, Spread, interleaved, load_average, machine, memory, ratios, say
+from benchmarks.racetime_fleet import Figures, Row, until, warm_up
 from benchmarks.steam_site import AUTHORITY_FILE, PASSWORD, SECRET
 
 OURS, PEER = "bot-exporter", "steam-next"
@@ -46,6 +46,8 @@ class Options:
     kinds: tuple[str, ...] = tuple(KINDS)
     tls: bool = False
     settle_s: float = 2.0
+    beat_s: int = 9
+    """Between two heartbeats: what most real answers to a logon say."""
 
 
 ROWS = (
@@ -77,7 +79,7 @@ ROWS = (
 def site_process(kind: str, options: Options, folder: Path, log: IO[bytes]) -> Iterator[tuple[Helper, Json]]:
     """Run a fresh Steam; gives it, and its addresses and accounts."""
     words = [str(folder)] if options.tls else []
-    site = Helper("benchmarks.steam_site", str(options.bots), kind, *words, log=log)
+    site = Helper("benchmarks.steam_site", str(options.bots), kind, str(options.beat_s), *words, log=log)
     try:
         told = site.receive()
         for account in told["accounts"]:
@@ -90,9 +92,8 @@ def site_process(kind: str, options: Options, folder: Path, log: IO[bytes]) -> I
         site.close()
 
 
-def exporter(told: Json, folder: Path, log: IO[bytes], subject: str) -> Helper:
-    """Start a bot-exporter, or its Steam layer; tokens are where an earlier run would have left them."""
-    accounts = [] if subject == EMPTY else told["accounts"]
+def written(told: Json, accounts: list[Json], folder: Path) -> list[str]:
+    """Write configuration and tokens, as an earlier run would have left them; return where they and the data are."""
     tokens = folder / "data" / "tokens"
     tokens.mkdir(parents=True)
     lines = [f"steam: {{logon_interval: 0s, cm_list: {json.dumps(told['urls'])}}}", "bots:" if accounts else "bots: []"]
@@ -107,9 +108,15 @@ def exporter(told: Json, folder: Path, log: IO[bytes], subject: str) -> Helper:
             (tokens / f"bot{number}.json").write_text(json.dumps(stored), encoding="utf-8")
     config = folder / "config.yaml"
     config.write_text("\n".join(lines), encoding="utf-8")
+    return [str(config), str(folder / "data")]
+
+
+def exporter(told: Json, folder: Path, log: IO[bytes], subject: str) -> Helper:
+    """Start a bot-exporter, or its Steam layer."""
+    places = written(told, [] if subject == EMPTY else told["accounts"], folder)
     words = ["watched"] if subject == WATCHED else []
     module = "benchmarks.steam_layer" if subject == LAYER else "benchmarks.steam_ours"
-    return Helper(module, str(config), str(folder / "data"), *words, log=log)
+    return Helper(module, *places, *words, log=log)
 
 
 def peer(told: Json, kind: str, folder: Path, log: IO[bytes]) -> Helper:
@@ -247,7 +254,7 @@ def table(report: Report) -> str:
     options, about = report.options, report.machine
     lines = [
         f"{options.bots} Steam accounts at once, {'TLS' if options.tls else 'no TLS'}, logons not spaced out, "
-        f"a heartbeat each 9 s, {options.idle_s:g} s idle, {options.rounds} rounds; min / median / max",
+        f"a heartbeat each {options.beat_s} s, {options.idle_s:g} s idle, {options.rounds} rounds; min / median / max",
         ", ".join(f"{key} {value}" for key, value in about.items()),
         f"load of the machine in the minute before: {report.load_before:.2f}; after: {report.load_after:.2f}",
     ]

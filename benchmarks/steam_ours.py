@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.lines import Json, answer_questions
 from benchmarks.measure import versions
-from benchmarks.racetime_ours import Ticker
+from benchmarks.parts import Ticker
 from exporter.app import application, load_fleet
 from exporter.logs import Redactor, configure
 from exporter.model import events as ev

@@ -1,8 +1,8 @@
 """Helper process: the simulated Steam with its Dota 2 coordinator, and an account for each bot of the fleet.
 
-Arguments: number of accounts, `token` or `password` for how they will log on, and the folder for the certificate of
-its authority if it is to speak TLS. It knows the truth: who is logged on, how often each tried, and what was not
-understood.
+Arguments: number of accounts, `token` or `password` for how they will log on, how many seconds lie between heartbeats,
+and the folder for the certificate of its authority if it is to speak TLS. It knows the truth: who is logged on, how
+often each tried, and what was not understood.
 """
 
 import asyncio
@@ -43,10 +43,10 @@ def server_tls(folder: Path) -> ssl.SSLContext:
 class Site:
     """The world of the benchmark."""
 
-    def __init__(self, accounts: int, *, tokens: bool, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, accounts: int, *, tokens: bool, heartbeat_s: int, tls: ssl.SSLContext | None) -> None:
         self._clock = SystemClock()
         # The peer says no hello before a logon by token.
-        self._world = World(policy=Policy(needs_hello=False), seed=7)
+        self._world = World(policy=Policy(needs_hello=False, heartbeat_s=heartbeat_s), seed=7)
         self._accounts: list[Json] = []
         for number in range(accounts):
             account = self._world.add_account(username(number), PASSWORD, shared_secret=SECRET)
@@ -75,8 +75,8 @@ class Site:
 
 async def main() -> None:
     """Answer questions until the input ends."""
-    tls = server_tls(Path(sys.argv[3])) if len(sys.argv) > 3 else None
-    site = Site(int(sys.argv[1]), tokens=sys.argv[2] == "token", tls=tls)
+    tls = server_tls(Path(sys.argv[4])) if len(sys.argv) > 4 else None
+    site = Site(int(sys.argv[1]), tokens=sys.argv[2] == "token", heartbeat_s=int(sys.argv[3]), tls=tls)
     say(await site.start())
     answers: dict[str, Callable[[], Json]] = {"truth": site.truth}
     while line := await asyncio.to_thread(sys.stdin.readline):

@@ -14,6 +14,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -129,15 +130,24 @@ func (held *fleet) change(bots []int, number float64) {
 }
 
 // What a scrape costs without a socket.
-func render(handler http.Handler, gzip bool) (float64, int) {
+func render(handler http.Handler, gzip bool) (float64, float64, int) {
 	request := httptest.NewRequest("GET", "/metrics", nil)
 	if gzip {
 		request.Header.Set("Accept-Encoding", "gzip")
 	}
 	answer := &body{header: http.Header{}}
-	began := time.Now()
+	began, worked := time.Now(), processorMs()
 	handler.ServeHTTP(answer, request)
-	return time.Since(began).Seconds() * 1000, answer.Len()
+	return time.Since(began).Seconds() * 1000, processorMs() - worked, answer.Len()
+}
+
+func processorMs() float64 {
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	return float64(used.Utime.Nano()+used.Stime.Nano()) / 1e6
 }
 
 type body struct {
@@ -177,7 +187,7 @@ func main() {
 		case "change":
 			held.change(asked.Bots, asked.Number)
 		case "render":
-			answer["ms"], answer["bytes"] = render(handler, asked.Gzip)
+			answer["ms"], answer["cpu_ms"], answer["bytes"] = render(handler, asked.Gzip)
 		case "serve":
 			listener, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {

@@ -7,7 +7,7 @@
     values       pure: the rows of the families that are about the process and the fleet as a whole
     lines        how a sample is spelled
     own          the latter as text
-    columns      the written samples of one family, one fragment a bot, joined in blocks
+    columns      the written samples of one family, one fragment a bot, joined in blocks; bots share what they can
     fleet        a subscriber of the store: what has changed, and writing just that
     process      prometheus_client's own metrics about the process and Python
     exposition   a page: negotiated, shared by those who wait for it, put together from columns

@@ -1,23 +1,28 @@
 """The written samples of families: a column a family, a fragment an object, joined and compressed in blocks."""
 
 from collections.abc import Collection, Iterator
+from itertools import repeat
 from typing import Final
 
+from exporter.metrics.lines import PLACE
 from exporter.packing import NOTHING, Codec, Member, Packed
 
 BLOCK: Final = 128
+_PLACE: Final = PLACE.encode()
 
 
 class Column:
     """The fragments of one family, by slot; `size` is that of all of them together.
 
     Joined blocks and compressed blocks are kept each for themselves: a fleet that is only ever asked for gzip does not
-    hold its joined text.
+    hold its joined text. With `owners`, the labels of each slot, fragments are shapes: many objects share one, and a
+    block is filled in when it is joined.
     """
 
-    __slots__ = ("_crc", "_fragments", "_joined", "_packed", "_unjoined", "_unpacked", "_written", "size")
+    __slots__ = ("_crc", "_fragments", "_joined", "_owners", "_packed", "_unjoined", "_unpacked", "_written", "size")
 
-    def __init__(self) -> None:
+    def __init__(self, owners: list[bytes] | None = None) -> None:
+        self._owners = owners
         self._fragments: list[bytes] = []
         self._joined: list[bytes] = []
         self._packed: list[Packed] = []
@@ -36,7 +41,10 @@ class Column:
 
     def put(self, slot: int, fragment: bytes) -> None:
         """Replace a fragment."""
-        self.size += len(fragment) - len(self._fragments[slot])
+        before = self._fragments[slot]
+        self.size += len(fragment) - len(before)
+        if self._owners is not None:
+            self.size += (fragment.count(_PLACE) - before.count(_PLACE)) * (len(self._owners[slot]) - len(_PLACE))
         self._fragments[slot] = fragment
         self._written.add(slot // BLOCK)
 
@@ -79,27 +87,35 @@ class Column:
             self._crc = None
 
     def _text(self, block: int) -> bytes:
-        return b"".join(self._fragments[block * BLOCK : (block + 1) * BLOCK])
+        slots = slice(block * BLOCK, (block + 1) * BLOCK)
+        if self._owners is None:
+            return b"".join(self._fragments[slots])
+        return b"".join(map(bytes.replace, self._fragments[slots], repeat(_PLACE), self._owners[slots]))
 
 
 class Table:
-    """Columns with the same objects in the same slots. The slot of an object that is gone is the next new one's."""
+    """Columns with the same objects in the same slots. The slot of an object that is gone is the next new one's.
 
-    __slots__ = ("_free", "_length", "columns")
+    The fragments of the families in `shared` are shapes.
+    """
 
-    def __init__(self, families: Collection[str]) -> None:
-        self.columns = {name: Column() for name in families}
+    __slots__ = ("_free", "_owners", "columns")
+
+    def __init__(self, families: Collection[str], shared: Collection[str] = ()) -> None:
+        self._owners: list[bytes] = []
+        self.columns = {name: Column(self._owners if name in shared else None) for name in families}
         self._free: list[int] = []
-        self._length = 0
 
-    def take(self) -> int:
-        """Return an empty slot."""
+    def take(self, owner: str) -> int:
+        """Return an empty slot for an object with these labels."""
         if self._free:
-            return self._free.pop()
+            slot = self._free.pop()
+            self._owners[slot] = owner.encode()
+            return slot
+        self._owners.append(owner.encode())
         for column in self.columns.values():
             column.grow()
-        self._length += 1
-        return self._length - 1
+        return len(self._owners) - 1
 
     def clear(self, slot: int) -> None:
         """Give a slot back."""

@@ -7,6 +7,7 @@ the figure is not known. Each family of bots says what it is made of, so that a 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final
 
 from exporter.metrics.catalogue import LOBBY_TEAMS
@@ -54,24 +55,26 @@ class BotValues:
     """The rows of one family, and what they depend on besides the bot's name and traits.
 
     `reads` are fields of the record, or of `BotFigures`. A family that has one row without labels, or none while the
-    figure is not known, also has the `number` itself, for those in a hurry.
+    figure is not known, also has the `number` itself, for those in a hurry. The rows are `shared` where many bots have
+    the same ones for long: words of closed lists, flags, what is rarely counted.
     """
 
     rows: Callable[[BotFigures], Rows]
     reads: tuple[str, ...]
     number: Callable[[BotFigures], float | None] | None = None
+    shared: bool = False
 
 
-def _number(value: Callable[[BotFigures], float | None], *reads: str) -> BotValues:
+def _number(value: Callable[[BotFigures], float | None], *reads: str, shared: bool = False) -> BotValues:
     def rows(bot: BotFigures) -> Rows:
         figure = value(bot)
         return () if figure is None else (((), figure),)
 
-    return BotValues(rows, reads, value)
+    return BotValues(rows, reads, value, shared)
 
 
-def _field(name: str) -> BotValues:
-    return _number(lambda bot: getattr(bot.record, name), name)
+def _field(name: str, *, shared: bool = False) -> BotValues:
+    return _number(attrgetter(f"record.{name}"), name, shared=shared)
 
 
 def _one_of(
@@ -86,11 +89,11 @@ def _one_of(
             declared[now] = 1
         return [((word,), value) for word, value in declared.items()]
 
-    return BotValues(rows, reads)
+    return BotValues(rows, reads, shared=True)
 
 
-def _count(family: str) -> BotValues:
-    return _number(lambda bot: bot.tally[family][""] if family in bot.tally else 0, "tally")
+def _count(family: str, *, shared: bool = True) -> BotValues:
+    return _number(lambda bot: bot.tally[family][""] if family in bot.tally else 0, "tally", shared=shared)
 
 
 def _counts(family: str, words: Callable[[PlatformTraits], Iterable[str]]) -> BotValues:
@@ -101,7 +104,7 @@ def _counts(family: str, words: Callable[[PlatformTraits], Iterable[str]]) -> Bo
         counted.update(bot.tally.get(family, {}))
         return [((word,), count) for word, count in counted.items()]
 
-    return BotValues(rows, ("tally",))
+    return BotValues(rows, ("tally",), shared=True)
 
 
 def _category(record: BotRecord) -> str:
@@ -135,14 +138,15 @@ BOT_VALUES: Mapping[str, BotValues] = {
     "bot_state": _one_of(lambda traits: traits.states, lambda record: record.state, "state"),
     "bot_status": _one_of(lambda _: (each.word for each in BotStatus), lambda record: record.status.word, "status"),
     "bot_status_reason": _one_of(lambda traits: traits.status_reasons, _reason, "status_reason"),
-    "bot_up": _number(lambda bot: bot.record.healthy, "status"),
-    "bot_active": _field("is_active"),
+    "bot_up": _number(lambda bot: bot.record.healthy, "status", shared=True),
+    "bot_active": _field("is_active", shared=True),
     "bot_available": _number(
         lambda bot: bot.record.ready and not bot.draining,
         *("state", "status", "is_active", "maintenance", "creating_lobby", "draining"),
+        shared=True,
     ),
-    "bot_maintenance": _number(lambda bot: bot.record.maintenance is not None, "maintenance"),
-    "bot_guard_code_waiting": _field("guard_code_waiting"),
+    "bot_maintenance": _number(lambda bot: bot.record.maintenance is not None, "maintenance", shared=True),
+    "bot_guard_code_waiting": _field("guard_code_waiting", shared=True),
     "bot_connected_since_timestamp_seconds": _field("connected_since"),
     "bot_last_connected_timestamp_seconds": _field("last_connected_at"),
     "bot_last_status_check_timestamp_seconds": _field("last_status_check_at"),
@@ -151,7 +155,7 @@ BOT_VALUES: Mapping[str, BotValues] = {
     "bot_next_retry_timestamp_seconds": _field("next_retry_at"),
     "bot_token_expiry_timestamp_seconds": _field("token_expires_at"),
     "bot_connection_attempts_total": _count("bot_connection_attempts_total"),
-    "bot_reconnects_total": _number(lambda bot: bot.record.reconnects, "connections"),
+    "bot_reconnects_total": _number(lambda bot: bot.record.reconnects, "connections", shared=True),
     "bot_connection_failures_total": _counts("bot_connection_failures_total", lambda traits: traits.failure_reasons),
     "bot_auth_failures_total": _counts("bot_auth_failures_total", lambda traits: traits.auth_reasons),
     "bot_disconnects_total": _counts("bot_disconnects_total", lambda traits: traits.disconnect_reasons),
@@ -160,24 +164,25 @@ BOT_VALUES: Mapping[str, BotValues] = {
     "bot_messages_received_total": _number(lambda bot: bot.messages[0], "messages"),
     "bot_messages_sent_total": _number(lambda bot: bot.messages[1], "messages"),
     "bot_unknown_messages_total": _number(lambda bot: bot.messages[2], "messages"),
-    "bot_protocol_errors_total": BotValues(_errors, ("messages",)),
+    "bot_protocol_errors_total": BotValues(_errors, ("messages",), shared=True),
     "bot_race_rooms": BotValues(
         lambda bot: ((("true",), bot.rooms_connected), (("false",), bot.rooms - bot.rooms_connected)),
         ("rooms", "rooms_connected"),
+        shared=True,
     ),
     "bot_races_created_total": _count("bot_races_created_total"),
     "bot_races_finished_total": _counts(
         "bot_races_finished_total", lambda _: (state for state in RaceState if state.ended)
     ),
     "bot_lobby_info": BotValues(_lobby_info, ("lobby",)),
-    "bot_lobby_players": BotValues(_lobby_players, ("lobby",)),
+    "bot_lobby_players": BotValues(_lobby_players, ("lobby",), shared=True),
     "bot_lobby_state_since_timestamp_seconds": BotValues(
         lambda bot: () if bot.lobby is None else (((str(bot.lobby.state),), bot.lobby.state_since),), ("lobby",)
     ),
     "bot_lobbies_created_total": _count("bot_lobbies_created_total"),
     "bot_lobbies_finished_total": _counts("bot_lobbies_finished_total", lambda _: LOBBY_OUTCOMES),
     "bot_lobby_create_failures_total": _counts("bot_lobby_create_failures_total", lambda _: CreateFailure),
-    "bot_racetime_polls_total": _count("bot_racetime_polls_total"),
+    "bot_racetime_polls_total": _count("bot_racetime_polls_total", shared=False),
     "bot_racetime_poll_failures_total": _counts(
         "bot_racetime_poll_failures_total", lambda traits: traits.failure_reasons
     ),

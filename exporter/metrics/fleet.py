@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from itertools import compress
-from operator import attrgetter, is_not
+from functools import lru_cache
+from itertools import compress, count
+from operator import is_not, itemgetter
 from typing import Any, Final
 
 from exporter.metrics.catalogue import FAMILIES
@@ -15,11 +16,13 @@ from exporter.metrics.figures import (
     MESSAGE_FAMILIES,
     NO_MESSAGES,
     BotFigures,
+    Messages,
     messages,
 )
 from exporter.metrics.gathered import Lobbies, Rooms
-from exporter.metrics.lines import fragment, labels, number, samples
+from exporter.metrics.lines import labels, number, samples, shape
 from exporter.model import events as ev
+from exporter.model.record import astuple
 from exporter.model.states import LobbyState, PlatformTraits
 from exporter.model.status import BotRecord
 from exporter.process import ProcessState
@@ -27,17 +30,22 @@ from exporter.stats import BotStats
 from exporter.store import StatusStore
 
 _RACES: Final = FAMILIES["bot_races"]
-_GATHERED: Final = ("tally", "rooms", "rooms_connected", "draining", "lobby")
-_RECORDED: Final = tuple(
-    dict.fromkeys(
-        field for values in BOT_VALUES.values() for field in values.reads if field not in (*_GATHERED, "messages")
-    )
-)
 # What a change is looked for in, and the families that are made of each part.
-_PARTS: Final = (*_RECORDED, *_GATHERED)
-_READERS: Final = {part: tuple(name for name, values in BOT_VALUES.items() if part in values.reads) for part in _PARTS}
+_READ: Final = frozenset(part for values in BOT_VALUES.values() for part in values.reads)
+_FIELDS: Final = BotRecord.__struct_fields__
+_recorded: Final = itemgetter(*(place for place, field in enumerate(_FIELDS) if field in _READ))
+_PARTS: Final = (*_recorded(_FIELDS), "tally", "rooms", "rooms_connected", "draining", "lobby")
+_PLACES: Final = range(len(_PARTS))
+_READERS: Final = [frozenset(name for name, values in BOT_VALUES.items() if part in values.reads) for part in _PARTS]
 _OWN_LABELS: Final = {name: FAMILIES[name].label_names[2:] for name in BOT_VALUES}
-_recorded: Final = attrgetter(*_RECORDED)
+_SHARED: Final = frozenset(name for name, values in BOT_VALUES.items() if values.shared)
+_LOOKS: Final = 16  # at the message counts of so many bots in one step: they take a fraction of a microsecond
+
+
+@lru_cache(maxsize=256)  # it is always the same few parts that change together
+def _made_of(changed: tuple[int, ...], families: frozenset[str]) -> frozenset[str]:
+    """Return which of the families are made of the changed parts."""
+    return families.intersection(name for place in changed for name in _READERS[place])
 
 
 class _Bot:
@@ -45,11 +53,11 @@ class _Bot:
 
     __slots__ = ("category", "families", "labels", "messages", "parts", "races", "slot", "traits")
 
-    def __init__(self, slot: int, record: BotRecord, families: frozenset[str]) -> None:
+    def __init__(self, slot: int, label: str, record: BotRecord, families: frozenset[str]) -> None:
         self.slot = slot
+        self.labels = label
         self.traits = record.traits
         self.races = _RACES.applies_to(record.traits)
-        self.labels = labels(("bot", "platform"), (record.name, record.platform))
         self.families = families
         self.parts: tuple[Any, ...] = ()
         self.messages = NO_MESSAGES
@@ -69,7 +77,7 @@ class Fleet:
         self._counters = counters
         self._stats = bot_stats
         self._process = process
-        self._bots = Table(BOT_VALUES)
+        self._bots = Table(BOT_VALUES, shared=_SHARED)
         self._categories = Table(CATEGORY_VALUES)
         self.columns: Mapping[str, Column] = {**self._bots.columns, **self._categories.columns}
         self._written: dict[str, _Bot] = {}
@@ -129,9 +137,12 @@ class Fleet:
             self._counters.counted.pop(name, None)
             del self._changed_bots[name]
             yield
-        for name in tuple(self._written):  # names only: ten thousand new pairs would call the garbage collector
-            if (stats := self._stats.get(name)) is not None:
-                self._write_messages(name, stats)
+        # Two tuples: ten thousand new pairs would call the garbage collector.
+        for looked, name, bot in zip(count(1), tuple(self._written), tuple(self._written.values())):
+            stats = self._stats.get(name)
+            if stats is not None and (now := messages(stats)) != bot.messages:
+                self._write_messages(name, bot, now)
+            if looked % _LOOKS == 0:
                 yield
         for category in tuple(self._changed_categories):
             self._write_category(category)
@@ -149,15 +160,13 @@ class Fleet:
         rooms, connected = self._rooms.of_bot(name)
         lobby = self._lobbies.of_bot(name)
         # Parts are immutable, apart from the tally, which says itself what was counted: another part is another object.
-        parts = (*_recorded(record), tally, rooms, connected, self._draining, lobby)
+        parts = (*_recorded(astuple(record)), tally, rooms, connected, self._draining, lobby)
         bot = bot or self._enter(name, record)
-        if not bot.parts:
-            families = set(bot.families)
-        else:
-            families = set(self._counters.counted.get(name, ()))
-            for part in compress(_PARTS, map(is_not, parts, bot.parts)):
-                families.update(_READERS[part])
-            families &= bot.families
+        families = bot.families
+        if bot.parts:
+            families = _made_of(tuple(compress(_PLACES, map(is_not, parts, bot.parts))), bot.families)
+            if counted := self._counters.counted.get(name):
+                families |= bot.families & counted
         if families:
             figures = BotFigures(record, tally, bot.messages, rooms, connected, self._draining, lobby)
             for family in families:
@@ -169,16 +178,18 @@ class Fleet:
 
     def _put(self, bot: _Bot, family: str, figures: BotFigures) -> None:
         values = BOT_VALUES[family]
-        if values.number is not None:
+        if values.shared:
+            written = shape(family, _OWN_LABELS[family], tuple(values.rows(figures)))
+        elif values.number is not None:
             figure = values.number(figures)
-            text = "" if figure is None else f"{family}{{{bot.labels}}} {number(figure)}\n"
+            written = b"" if figure is None else f"{family}{{{bot.labels}}} {number(figure)}\n".encode()
         else:
-            text = fragment(family, _OWN_LABELS[family], tuple(values.rows(figures)), bot.labels)
-        self.columns[family].put(bot.slot, text.encode())
+            written = samples(family, _OWN_LABELS[family], values.rows(figures), bot.labels).encode()
+        self.columns[family].put(bot.slot, written)
 
-    def _write_messages(self, name: str, stats: BotStats) -> None:
-        now, bot, record = messages(stats), self._written.get(name), self._store.bots.get(name)
-        if bot is None or now == bot.messages or record is None:
+    def _write_messages(self, name: str, bot: _Bot, now: Messages) -> None:
+        record = self._store.bots.get(name)
+        if record is None:  # gone since
             return
         figures = BotFigures(record, {}, now, 0, 0, self._draining, None)
         for family, after, before in zip(MESSAGE_FAMILIES, now, bot.messages, strict=True):
@@ -187,7 +198,7 @@ class Fleet:
         bot.messages = now
 
     def _write_category(self, category: str) -> None:
-        slot = self._slots.get(category)
+        slot, label = self._slots.get(category), labels(("category",), (category,))
         if not self._followers[category]:
             self._followers.pop(category, None)
             if slot is not None:
@@ -195,8 +206,8 @@ class Fleet:
                 del self._slots[category]
             return
         if slot is None:
-            slot = self._slots[category] = self._categories.take()
-        races, label = tuple(self._rooms.of_category(category)), labels(("category",), (category,))
+            slot = self._slots[category] = self._categories.take(label)
+        races = tuple(self._rooms.of_category(category))
         for family, rows in CATEGORY_VALUES.items():
             text = samples(family, FAMILIES[family].label_names[1:], rows(races), label)
             self._categories.columns[family].put(slot, text.encode())
@@ -206,7 +217,8 @@ class Fleet:
         if self._traits.get(traits.name) is not traits:
             self._traits[traits.name] = traits
             self._families[traits.name] = frozenset(each for each in BOT_VALUES if FAMILIES[each].applies_to(traits))
-        bot = self._written[name] = _Bot(self._bots.take(), record, self._families[traits.name])
+        label = labels(("bot", "platform"), (record.name, record.platform))
+        bot = self._written[name] = _Bot(self._bots.take(label), label, record, self._families[traits.name])
         self._platforms[traits.name] += 1
         return bot
 

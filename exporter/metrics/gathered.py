@@ -96,4 +96,7 @@ class Lobbies:
     def of_bot(self, bot: str) -> LobbyRecord | None:
         """Return the open lobby of the bot."""
         own = self._of_bot.get(bot)
-        return max(own.values(), key=lambda lobby: (lobby.created_at, lobby.key)) if own else None
+        if not own:
+            return None
+        first = next(iter(own.values()))
+        return first if len(own) == 1 else max(own.values(), key=lambda lobby: (lobby.created_at, lobby.key))

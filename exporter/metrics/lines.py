@@ -10,7 +10,7 @@ from exporter.stats import Histogram
 Labels = tuple[str, ...]
 Row = tuple[Labels, float]
 
-_COMMON = "\0"  # no label has it: it stands for the labels that all rows have in common
+PLACE = "\0"  # where the labels belong that all rows of an object have in common; no label from a closed list has it
 _ODD_NUMBERS = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
 
 
@@ -33,16 +33,10 @@ def labels(names: Sequence[str], values: Sequence[str]) -> str:
     return ",".join(map(label, names, values))
 
 
-def fragment(name: str, names: Sequence[str], rows: tuple[Row, ...], common: str) -> str:
-    """Return the same as `samples`, quicker: bots of a platform often have the same rows."""
-    if len(rows) > 1:
-        return _shape(name, names, rows).replace(_COMMON, common)
-    return samples(name, names, rows, common)
-
-
-@lru_cache(maxsize=1024)
-def _shape(name: str, names: Sequence[str], rows: tuple[Row, ...]) -> str:
-    return samples(name, names, rows, _COMMON)
+@lru_cache(maxsize=4096)
+def shape(name: str, names: Sequence[str], rows: tuple[Row, ...]) -> bytes:
+    """Return the lines with `PLACE` in each: bots of a platform often have the same rows, and share them."""
+    return samples(name, names, rows, PLACE).encode()
 
 
 def samples(name: str, names: Sequence[str], rows: Iterable[Row], common: str = "") -> str:

@@ -5,7 +5,8 @@ dataclass it took twenty-five, and that is what most facts do ([ADR 0009](../../
 """
 
 from msgspec import Struct
-from msgspec.structs import replace as replace  # noqa: PLC0414  (the one door to it)
+from msgspec.structs import astuple as astuple  # noqa: PLC0414  (the one door to it)
+from msgspec.structs import replace as replace  # noqa: PLC0414
 
 
 class Record(Struct, frozen=True, gc=False):

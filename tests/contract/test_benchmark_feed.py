@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import feed
+from benchmarks import feed, targets
 
 
 def test_the_feed_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -17,4 +17,5 @@ def test_the_feed_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         assert report["rates"][subject][0] > 0
         assert subject in shown
     assert report["frame_bytes"] > 100
+    assert len(targets.found({"feed": report})) == 2  # the table of all benchmarks finds its figures
     assert report["lags"][feed.OURS][0]["max"] >= 0

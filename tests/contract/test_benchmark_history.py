@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import history
+from benchmarks import history, targets
 from exporter.storage.engine import DEFAULT_FILE
 
 
@@ -20,4 +20,5 @@ def test_the_history_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert report["lags"][history.OURS][0]["max"] >= 0
     assert all(min(times) > 0 for pages in report["pages"].values() for times in pages.values())
     assert "SQLite" in report["pages"]
+    assert len(targets.found({"history": report})) == 2  # the table of all benchmarks finds its figures
     assert not (Path.cwd() / DEFAULT_FILE).exists()

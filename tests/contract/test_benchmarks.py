@@ -5,6 +5,8 @@ import json
 import sys
 from pathlib import Path
 
+from benchmarks import targets
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -31,4 +33,6 @@ async def test_the_racetime_fleet_is_measured(tmp_path: Path) -> None:
         assert figures[key]["title"] in out.decode()
     for key in ("state_right", "chat_right"):
         assert figures[key]["bot-exporter"]["low"] == report["options"]["bots"] == 5
+    found = targets.found({"racetime_fleet": report})  # the table of all benchmarks finds its figures
+    assert list(found) == ["racetime bots, a category with a room each: all back"]  # the others need the peer
     assert figures["ended"]["bot-exporter"]["high"] == 0

@@ -89,6 +89,26 @@ def test_everything_of_a_fleet_that_is_gone_is_gone() -> None:
     assert not any(block for blocks in writing.blocks().values() for block in blocks)
 
 
+def test_a_column_knows_its_size() -> None:
+    writing = Writing()
+    writing.rig.apply(*(racer(f"bot-{'long' * number}") for number in range(5)), *connected("bot-long"))
+    writing.refresh()
+    writing.rig.apply(ev.BotRemoved("bot-long", 30.0), racer("x"), ev.TokenIssued("bot-", 31.0, 99.0))
+    writing.refresh()
+    blocks = writing.blocks()
+    for name, column in writing.fleet.columns.items():
+        assert column.size == sum(map(len, blocks[name])), name  # a gzip member ends with it
+
+
+def test_message_counts_are_looked_at_in_small_steps() -> None:
+    writing = Writing()
+    for number in range(64):
+        writing.rig.bot_stats[f"bot-{number}"] = BotStats()
+        writing.rig.apply(racer(f"bot-{number}"))
+    writing.refresh()
+    assert writing.refresh() == 4
+
+
 def test_a_bot_that_comes_back_as_another_between_two_pages() -> None:
     writing = Writing()
     writing.rig.bot_stats["alpha"] = BotStats()

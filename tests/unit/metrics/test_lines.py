@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from exporter.metrics.lines import fragment, header, histogram_samples, label, number, samples
+from exporter.metrics.lines import PLACE, header, histogram_samples, label, number, samples, shape
 from exporter.metrics.negotiation import Format
 from exporter.stats import Histogram
 
@@ -50,8 +50,14 @@ def test_samples_have_the_labels_that_there_are() -> None:
     assert samples("up", (), [((), 1)], 'bot="b"') == 'up{bot="b"} 1.0\n'
     rows = ((("x",), 1), (("y",), 0))
     assert samples("up", ("a",), rows, 'bot="b"') == 'up{bot="b",a="x"} 1.0\nup{bot="b",a="y"} 0.0\n'
-    for rows_given in ((), rows[:1], rows):
-        assert fragment("up", ("a",), rows_given, 'bot="b"') == samples("up", ("a",), rows_given, 'bot="b"')
+
+
+def test_a_shape_becomes_the_samples_of_any_bot_and_is_one_object_for_all() -> None:
+    rows = ((("x",), 1), (("y",), 0))
+    for names, given in ((("a",), ()), (("a",), rows[:1]), (("a",), rows), ((), (((), 7),))):
+        written = shape("up", names, given).replace(PLACE.encode(), b'bot="b"')
+        assert written == samples("up", names, given, 'bot="b"').encode()
+        assert shape("up", names, given) is shape("up", names, given)
 
 
 def test_histograms_are_cumulative() -> None:

@@ -32,12 +32,14 @@ ONLY_BOTS = Filter(kinds=frozenset({"bot"}))
 
 
 class Pipe:
-    """A way to a client that takes all at once, or nothing while it is `stuck`. `most` is the most that ever waited."""
+    """A way to a client that takes all at once, or nothing while it is `stuck`. `most` is the most that ever waited,
+    `longest` the longest write."""
 
     def __init__(self) -> None:
         self.taken = b""
         self.stuck = False
         self.most = 0
+        self.longest = 0
         self.writes = 0
         self._buffer = b""
         self._empty = asyncio.Event()
@@ -49,6 +51,7 @@ class Pipe:
 
     def write(self, data: bytes) -> None:
         self.writes += 1
+        self.longest = max(self.longest, len(data))
         if not self.stuck:
             self.taken += data
             return
@@ -456,6 +459,7 @@ async def test_large_objects_are_bounded_too() -> None:
         await world.clock.advance(LOOK_S)
         for client in (live, coming):
             assert MOST_WAITING < client.pipe.most <= MOST_WAITING + WRITE
+            assert WRITE / 2 < client.pipe.longest <= WRITE
             client.pipe.flow()
         await world.pass_on()
         for client in (live, coming):

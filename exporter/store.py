@@ -43,14 +43,13 @@ class StatusStore:
     def apply(self, event: ev.Event) -> None:
         """Change what the event is about, then tell the subscribers: the race or lobby first, then its bot."""
         changes: list[ev.Change] = []
-        known = event.bot in self._bots
-        if isinstance(event, ev.RaceEvent) and known:
+        if isinstance(event, ev.RaceEvent) and event.bot in self._bots:
             race = self._races.get(event.race)
             raced = reduce_race(race, event)
             if raced is not race:
                 _put(self._races, event.race, raced)
                 changes.append(ev.RaceChange(event, event.race, race, raced))
-        elif isinstance(event, ev.LobbyEvent) and known:
+        elif isinstance(event, ev.LobbyEvent) and event.bot in self._bots:
             lobby = self._lobbies.get(event.key)
             gathered = reduce_lobby(lobby, event)
             if gathered is not lobby:

@@ -35,6 +35,8 @@ def reduce_bot(record: BotRecord | None, event: ev.Event) -> BotRecord | None:  
     if record is None or isinstance(event, ev.BotRemoved):
         return None
     match event:
+        case ev.HealthProved():  # by far the most frequent fact
+            return _proved(record, event.at)
         case ev.BotRecalled(memory=memory):
             return _remembering(record, memory, event.at)
         case ev.BotStarted():
@@ -56,8 +58,6 @@ def reduce_bot(record: BotRecord | None, event: ev.Event) -> BotRecord | None:  
             return replace(_in_state(record, CONNECTING, event.at), connect_started_at=event.at)
         case ev.StateEntered(state=state):
             return _in_state(record, state, event.at)
-        case ev.HealthProved():
-            return _proved(record, event.at)
         case ev.CheckFailed(reason=reason, message=message):
             noted = replace(_error(record, event.at, reason, message), last_checked_at=event.at)
             if record.status in (BotStatus.CONNECTED, BotStatus.UNKNOWN):

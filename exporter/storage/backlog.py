@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from exporter.model.history import HistoryItem
-from exporter.model.record import replace
+from exporter.model.record import Record, replace
 from exporter.model.status import BotRecord
 from exporter.stats import StorageStats
 from exporter.storage.order_rows import OrderRow
@@ -22,8 +22,7 @@ MOST_ITEMS: Final = 1_000
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class PendingBot:
+class PendingBot(Record, frozen=True):
     """A bot to be written; its row is made in the writer's thread, because records never change."""
 
     record: BotRecord

@@ -5,11 +5,11 @@ ids; whoever keeps them numbers them.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from exporter.model import events as ev
 from exporter.model.history import HistoryItem, HistoryKind
+from exporter.model.record import Record
 from exporter.model.status import BotRecord, LobbyRecord, RaceRecord
 from exporter.storage.ended import lobby_duration_s, playing, race_duration_s
 from exporter.storage.texts import clean
@@ -18,8 +18,7 @@ from exporter.timing import format_duration
 _UNNUMBERED: Final = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _About:
+class _About(Record, frozen=True):
     """Whom the items of one change are about, and when it was."""
 
     at: float
@@ -41,14 +40,14 @@ class _About:
 
 
 def items(change: ev.Change, platform: str | None = None) -> Iterator[HistoryItem]:
-    """Yield what is worth keeping of a change; `platform` is that of the bot of a lobby or race."""
+    """Return what is worth keeping of a change; `platform` is that of the bot of a lobby or race."""
     match change:
         case ev.BotChange():
-            yield from _bot(change)
+            return _bot(change)
         case ev.RaceChange():
-            yield from _race(change, platform)
+            return _race(change, platform)
         case ev.LobbyChange():
-            yield from _lobby(change, platform)
+            return _lobby(change, platform)
 
 
 def _bot(change: ev.BotChange) -> Iterator[HistoryItem]:

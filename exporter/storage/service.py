@@ -173,11 +173,14 @@ class Storage:
     def _on_bot(self, change: ev.BotChange) -> None:
         name, record = change.name, change.after or change.before
         assert record is not None  # noqa: S101  (a change has at least one side)
-        standing = self._standing.setdefault(name, Standing(record.is_active))
-        if isinstance(change.event, ev.BotStarted | ev.BotStopped):
-            standing = self._standing[name] = standing.order(isinstance(change.event, ev.BotStarted))
-        elif isinstance(change.event, ev.LobbyCreated):
-            self._created[name] = self._created.get(name, 0) + 1
+        standing = self._standing.get(name)
+        if standing is None:
+            standing = self._standing[name] = Standing(record.is_active)
+        match change.event:
+            case ev.BotStarted() | ev.BotStopped():
+                standing = self._standing[name] = standing.order(isinstance(change.event, ev.BotStarted))
+            case ev.LobbyCreated():
+                self._created[name] = self._created.get(name, 0) + 1
         self._records[name] = record
         removed_at = change.event.at if change.after is None else None
         self._put_bot(record, standing, removed_at)

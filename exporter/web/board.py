@@ -12,31 +12,58 @@ from exporter.web import encode
 from exporter.web.answers import encoded
 from exporter.web.counts import FleetCounts
 
-_PIECE_BYTES: Final = 64 * 1024
+BLOCK: Final = 64
+"""How many objects are put together anew when one of them changes."""
+
+
+class Piece:
+    """A part of an answer, compressed when that is first asked for. `text` never changes."""
+
+    __slots__ = ("_packed", "text")
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+        self._packed: Packed | None = None
+
+    def packed(self, codec: Codec) -> Packed:
+        """Return it compressed."""
+        if self._packed is None:
+            self._packed = codec.pack(self.text)
+        return self._packed
+
+
+class _Block:
+    """Objects that stand side by side in a list, by their keys. `piece` is None until they are put together."""
+
+    __slots__ = ("piece", "texts")
+
+    def __init__(self) -> None:
+        self.texts: dict[str, bytes] = {}
+        self.piece: Piece | None = None
 
 
 class Texts:
     """The texts of the objects of one kind, in the order of the store. `version` is another after every change.
 
-    `write` returns the text of an object as it is now, None if there is no such object.
+    `write` returns the text of an object as it is now, None if there is no such object. Only blocks in which something
+    has changed are put together anew.
     """
 
-    __slots__ = ("_changed", "_joined", "_packed", "_texts", "_write", "version")
+    __slots__ = ("_block", "_blocks", "_changed", "_row", "_write", "version")
 
-    def __init__(self, write: Callable[[str], bytes | None], keys: Iterable[str]) -> None:
+    def __init__(self, write: Callable[[str], bytes | None], keys: Iterable[str], block: int) -> None:
         self._write = write
+        self._block = block
         self._changed = dict.fromkeys(keys)
-        self._texts: dict[str, bytes] = {}
-        self._joined: bytes | None = b""
-        self._packed: tuple[bytes, list[Packed]] = (b"", [])
+        self._blocks: dict[str, _Block] = {}
+        self._row: list[_Block] = []
         self.version = 0
 
     def mark(self, key: str, *, moved: bool = False) -> None:
         """Note that an object changed; `moved` if it came, or went, and has its place at the end if it comes again."""
         if moved:
             self._changed.pop(key, None)
-            if self._texts.pop(key, None) is not None:
-                self._stale()
+            self._put(key, None)
         self._changed[key] = None
 
     @property
@@ -49,39 +76,48 @@ class Texts:
         for key in tuple(self._changed):
             if key not in self._changed:
                 continue
-            text, before = self._write(key), self._texts.get(key)
+            text = self._write(key)
             del self._changed[key]
-            if text is not None:
-                self._texts[key] = text
-            elif before is not None:
-                del self._texts[key]
-            if text != before:
-                self._stale()
+            self._put(key, text)
             yield
 
     def chosen(self, keys: Iterable[str]) -> bytes:
         """Return the texts of these objects, with commas between them."""
-        return b",".join(self._texts[key] for key in keys)
+        return b",".join(self._blocks[key].texts[key] for key in keys)
 
-    def joined(self) -> bytes:
+    def pieces(self) -> list[Piece]:
         """Return all texts, with commas between them."""
-        if self._joined is None:
-            self._joined = b",".join(self._texts.values())
-        return self._joined
+        pieces = []
+        for number, block in enumerate(self._row):
+            if block.piece is None:
+                block.piece = Piece(b",".join([b"", *block.texts.values()] if number else block.texts.values()))
+            pieces.append(block.piece)
+        return pieces
 
-    async def packed(self, joined: bytes, codec: Codec, pace: Pace) -> list[Packed]:
-        """Return what `joined` returned, compressed in blocks."""
-        if self._packed[0] is not joined:
-            blocks = []
-            for start in range(0, len(joined), _PIECE_BYTES):
-                blocks.append(codec.pack(joined[start : start + _PIECE_BYTES]))
-                await pace.rest()
-            self._packed = (joined, blocks)
-        return self._packed[1]
-
-    def _stale(self) -> None:
-        self._joined = None
+    def _put(self, key: str, text: bytes | None) -> None:
+        """Keep the text of an object, at the end if there was none; None if there is no such object any more."""
+        block = self._blocks.get(key)
+        if text == (block.texts[key] if block is not None else None):
+            return
         self.version += 1
+        if text is None:
+            self._remove(key)
+            return
+        if block is None:
+            if not self._row or len(self._row[-1].texts) >= self._block:
+                self._row.append(_Block())
+            block = self._blocks[key] = self._row[-1]
+        block.texts[key] = text
+        block.piece = None
+
+    def _remove(self, key: str) -> None:
+        block = self._blocks.pop(key)
+        del block.texts[key]
+        block.piece = None
+        if not block.texts:
+            self._row.remove(block)
+            if self._row:
+                self._row[0].piece = None  # the first one has no comma before it
 
 
 class Board:
@@ -90,7 +126,7 @@ class Board:
     `changes` is another number after every change.
     """
 
-    def __init__(self, store: StatusStore, process: ProcessState) -> None:
+    def __init__(self, store: StatusStore, process: ProcessState, block: int = BLOCK) -> None:
         self._store = store
         self._process = process
         self._draining = process.draining
@@ -99,9 +135,9 @@ class Board:
         self._counts = FleetCounts()
         self._uncounted = {"bot": set(store.bots), "lobby": set(store.lobbies), "race": set(store.races)}
         self.changes = 0
-        self.bots = Texts(self._bot, store.bots)
-        self.lobbies = Texts(self._lobby, store.lobbies)
-        self.races = Texts(self._race, store.races)
+        self.bots = Texts(self._bot, store.bots, block)
+        self.lobbies = Texts(self._lobby, store.lobbies, block)
+        self.races = Texts(self._race, store.races, block)
         store.subscribe(self.on_change)
 
     def on_change(self, change: ev.Change) -> None:

@@ -15,8 +15,11 @@ from exporter.web.slots import Slot
 from exporter.web.untaken import Untaken
 from exporter.web_config import ServerTls
 
-PIECE: Final = 64 * 1024
-"""How much of an answer is written at once: the next piece waits until the client has taken most of this one."""
+PIECE: Final = 60 * 1024
+"""How much of an answer is written at once: the next piece waits until the client has taken most of this one.
+
+It fits a segment of the largest size (65,483 bytes to this machine itself): a little more costs nearly twice as much.
+"""
 
 _log = structlog.get_logger(component="web")
 

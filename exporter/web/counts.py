@@ -1,9 +1,13 @@
 """How many bots are in which state, and what else /status/system counts: kept right by one difference at a time."""
 
 from collections import Counter
+from operator import attrgetter
 
 from exporter.model.status import BotRecord, LobbyRecord, RaceRecord
 from exporter.store import StatusStore
+
+# What the counts are made of: most changes are of something else.
+_counted = attrgetter("traits", "is_active", "state", "status", "maintenance", "creating_lobby")
 
 
 class FleetCounts:
@@ -52,14 +56,17 @@ class FleetCounts:
 
     def update_bot(self, name: str, bot: BotRecord | None) -> None:
         """Take a bot into account."""
-        for record, step in ((self._bots.pop(name, None), -1), (bot, +1)):
+        before = self._bots.pop(name, None)
+        if bot is not None:
+            self._bots[name] = bot
+            if before is not None and _counted(before) == _counted(bot):
+                return
+        for record, step in ((before, -1), (bot, +1)):
             if record is not None:
                 self.states[record.state] += step
                 self.statuses[record.status.word] += step
                 self.busy += step * record.busy
                 self.free += step * (record.ready and not record.busy)
-        if bot is not None:
-            self._bots[name] = bot
 
     def update_lobby(self, key: str, lobby: LobbyRecord | None) -> None:
         """Take a lobby into account."""

@@ -16,7 +16,7 @@ from exporter.store import StatusStore
 from exporter.timing import Clock
 from exporter.web import encode
 from exporter.web.answers import JSON_TYPE, HttpProblem, encoded
-from exporter.web.board import Board, Texts
+from exporter.web.board import Board, Piece, Texts
 from exporter.web.streaming import streamed
 
 _TINY_BYTES: Final = 1400  # one packet, compressed or not
@@ -150,21 +150,22 @@ class StatusPages:
 
     async def _answer(self, request: web.Request, *parts: bytes | Texts) -> web.StreamResponse:
         """Return the parts as one body, or 304 if the client has it; compressed, if the client takes that."""
-        texts = [part.joined() if isinstance(part, Texts) else part for part in parts]
+        pieces: list[Piece] = []
+        for part in parts:
+            pieces += part.pieces() if isinstance(part, Texts) else (Piece(part),)
         marks = (part.version if isinstance(part, Texts) else self._codec.crc(part) for part in parts)
         tag = "-".join(f"{mark:x}" for mark in (int(self._process.started_at * 1000), *marks))
         headers: dict[str, str] = {hdrs.ETAG: f'W/"{tag}"', hdrs.VARY: hdrs.ACCEPT_ENCODING}
         if any(known.value in (tag, "*") for known in request.if_none_match or ()):
             return web.Response(status=304, headers=headers)
         headers[hdrs.CONTENT_TYPE] = JSON_TYPE
-        if sum(map(len, texts)) < _TINY_BYTES or not _takes_gzip(request):
-            return await streamed(request, texts, headers)
+        if sum(len(piece.text) for piece in pieces) < _TINY_BYTES or not _takes_gzip(request):
+            return await streamed(request, [piece.text for piece in pieces], headers)
         headers[hdrs.CONTENT_ENCODING] = "gzip"
         member, pace = Member(self._codec), Pace()
-        for part, text in zip(parts, texts, strict=True):
-            packed = await part.packed(text, self._codec, pace) if isinstance(part, Texts) else [self._codec.pack(text)]
-            for block in packed:
-                member.add(block)
+        for piece in pieces:
+            member.add(piece.packed(self._codec))
+            await pace.rest()
         return await streamed(request, member.close(), headers)
 
     def _filters(self, request: web.Request) -> dict[str, set[str]]:

@@ -1,17 +1,20 @@
 """Large answers, written piece by piece at the client's speed: nobody waits for a whole one to be copied, or sent."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from aiohttp import hdrs, web
 
 from exporter.slices import Pace
 from exporter.web.connection import PIECE, Connection
 
+_SMALL: Final = 16 * 1024  # what is copied, rather than written by itself
+
 
 async def streamed(request: web.Request, parts: Sequence[bytes], headers: Mapping[str, str]) -> web.StreamResponse:
     """Answer with the parts as one body of a known length.
 
-    Small parts are gathered, large ones cut, so that about 64 KiB are written at a time.
+    Small parts are gathered, large ones cut, so that about 60 KiB are written at a time.
     """
     size = sum(map(len, parts))
     if size <= PIECE:
@@ -49,7 +52,7 @@ async def in_pieces(request: web.Request, answer: web.StreamResponse, parts: Seq
 def _pieces(parts: Sequence[bytes]) -> Iterator[bytearray | memoryview]:
     waiting = bytearray()
     for part in parts:
-        if len(part) < PIECE:
+        if len(part) < _SMALL:
             waiting += part
             if len(waiting) >= PIECE:
                 yield waiting

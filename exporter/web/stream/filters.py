@@ -36,12 +36,15 @@ class Filter:
             for platform, bot in owners
         )
 
-    def concerns(self, entry: Entry) -> bool:
-        """Say whether the client has to hear of an entry: also of an object that it may know, and should not any more.
+    def shows(self, entry: Entry) -> bool | None:
+        """Say whether the client sees the object of an entry; None if it does not have to hear of it at all.
 
-        Then `wants` is false for its present owners, and it is told that the object is gone.
+        False is for an object that it may know, and should not any more: it is told that the object is gone.
         """
-        return self.wants(entry.kind, entry.ever)
+        if self.wants(entry.kind, entry.owners):
+            return True
+        known = entry.ever is not entry.owners and self.wants(entry.kind, entry.ever)
+        return False if known else None
 
 
 class BadParameter(ValueError):

@@ -4,11 +4,13 @@ Each frame is made once, however many clients get it.
 """
 
 import re
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from exporter.web.answers import encoded
+from exporter.web.encode import Json
 from exporter.web.stream.log import Entry
 
 CURSOR: Final = "^[0-9a-z]{1,32}-[0-9]{1,18}$"
@@ -19,10 +21,10 @@ _TEXT_MESSAGE: Final = 0x81  # the only frame of its message; servers do not mas
 _CLOSE: Final = 0x88
 _ONE_BYTE: Final = 126
 _TWO_BYTES: Final = 1 << 16
+_medium_head: Final = struct.Struct(">BBH").pack
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """One frame of the feed: its cursor and its JSON text."""
 
     cursor: bytes
@@ -43,17 +45,18 @@ class Frames:
 
     def __init__(self, boot: str) -> None:
         self._boot = boot
+        self._before = boot.encode()
         self._nothing_known = self._cursor(0)
 
-    def change(self, entry: Entry, data: bytes) -> Frame:
-        """Return the frame of a change; `data` is the object, or null."""
+    def change(self, entry: Entry, told: bytes) -> Frame:
+        """Return the frame of a change; `told` is from `members`."""
         cursor = self._cursor(entry.seq)
-        return Frame(cursor, b'{"type":"change","cursor":"%b",%b,"data":%b}' % (cursor, _subject(entry), data))
+        return Frame(cursor, b'{"type":"change","cursor":"%b",%b' % (cursor, told))
 
-    def snapshot(self, entry: Entry, data: bytes) -> Frame:
+    def snapshot(self, _: Entry, told: bytes) -> Frame:
         """Return a frame within a snapshot. Who comes back with its cursor gets another snapshot."""
         cursor = self._nothing_known
-        return Frame(cursor, b'{"type":"snapshot","cursor":"%b",%b,"data":%b}' % (cursor, _subject(entry), data))
+        return Frame(cursor, b'{"type":"snapshot","cursor":"%b",%b' % (cursor, told))
 
     def complete(self, seq: int) -> Frame:
         """Return the frame that ends a snapshot."""
@@ -75,11 +78,13 @@ class Frames:
         return Frame(cursor, b'{"type":"%b","cursor":"%b","kind":null,"id":null,"data":null}' % (kind, cursor))
 
     def _cursor(self, seq: int) -> bytes:
-        return b"%b-%d" % (self._boot.encode(), seq)
+        return b"%b-%d" % (self._before, seq)
 
 
-def _subject(entry: Entry) -> bytes:
-    return b'"kind":"%b","id":%b' % (entry.kind.encode(), encoded(entry.name))
+def members(entry: Entry, data: Json | None) -> bytes:
+    """Return how every frame of an entry ends, after its cursor; `data` is the object as JSON, None for one that is
+    gone."""
+    return encoded({"kind": entry.kind, "id": entry.name, "data": data})[1:]
 
 
 def _headed(first: int, payload: bytes) -> bytes:
@@ -87,7 +92,7 @@ def _headed(first: int, payload: bytes) -> bytes:
     if size < _ONE_BYTE:
         return bytes((first, size)) + payload
     if size < _TWO_BYTES:
-        return bytes((first, 126)) + size.to_bytes(2, "big") + payload
+        return _medium_head(first, 126, size) + payload
     return bytes((first, 127)) + size.to_bytes(8, "big") + payload
 
 

@@ -1,9 +1,9 @@
 """Who gets what of the feed, and when.
 
-Changes are gathered for one tick. Then each is encoded once, and each subscriber gets one write. Subscribers with the
-same filter and protocol are a group, whose bytes are put together once. Whoever does not keep up leaves those who are
-live, and catches up at its own speed from where it stands; whoever does not read at all is dropped. So the memory that
-a subscriber takes is bounded whatever it does, and it delays nobody.
+Changes are gathered for one tick, or until they fill a write. Then each is encoded once, and each subscriber gets one
+write. Subscribers with the same filter and protocol are a group, whose bytes are put together once. Whoever does not
+keep up leaves those who are live, and catches up at its own speed from where it stands; whoever does not read at all is
+dropped. So the memory that a subscriber takes is bounded whatever it does, and it delays nobody.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ TICK_S: Final = 0.005
 LOOK_S: Final = 1.0
 HEARTBEAT_S: Final = 15.0
 PATIENCE_S: Final = 10.0
+_MANY: Final = 256  # changes that are not kept waiting for the tick: they fill a write
 _TURN: Final = 64  # entries that are encoded, and
 _WRITES: Final = 16  # writes that are made, before the rest of the program has its turn
 _DROPS: Final = {Ending.SLOW: "slow", Ending.REVOKED: "revoked"}
@@ -54,7 +55,8 @@ class Hub:
         self._log = log or ChangeLog()
         self._changed: dict[Object, None] = {}
         self._unwritten: list[list[Entry]] = []
-        self._something = asyncio.Event()
+        self._something, self._many = asyncio.Event(), asyncio.Event()
+        self._publishing = asyncio.Lock()
         self._subscribers: set[Subscriber] = set()
         self._live: dict[tuple[Filter, Dialect], set[Subscriber]] = {}
         self._draining = process.draining
@@ -66,7 +68,11 @@ class Hub:
         """Follow the store from now on."""
         self._unsubscribe = self._store.subscribe(self._on_change)
         self._note(self._objects.all())
-        for work, name in ((self._tick(), "feed"), (self._look_again(), "feed's look around")):
+        for work, name in (
+            (self._tick(), "feed"),
+            (self._hurry(), "feed, when there is much"),
+            (self._look_again(), "feed's look around"),
+        ):
             self._tasks.append(asyncio.create_task(work, name=name))
 
     async def stop(self) -> None:
@@ -135,9 +141,12 @@ class Hub:
         self._note(self._objects.touched(change))
 
     def _note(self, touched: Iterable[Object]) -> None:
-        self._changed.update(dict.fromkeys(touched))
+        for each in touched:
+            self._changed[each] = None
         if self._changed:
             self._something.set()
+        if len(self._changed) >= _MANY:
+            self._many.set()
 
     def _look(self) -> None:
         """Look, at most once a second, at what nobody tells of: the figures of the system, if anybody wants them."""
@@ -174,6 +183,11 @@ class Hub:
             await self._clock.sleep(TICK_S)
             await self._publish()
 
+    async def _hurry(self) -> NoReturn:
+        while True:
+            await self._many.wait()
+            await self._publish()
+
     async def _look_again(self) -> NoReturn:
         beat_at = self._clock.monotonic()
         while True:
@@ -208,18 +222,20 @@ class Hub:
     # --- to those who are live ---
 
     async def _publish(self) -> None:
-        """Write what has changed since the last tick."""
-        self._something.clear()
-        self._number()
-        batches, self._unwritten = self._unwritten, []
-        for batch in batches:
-            made: dict[tuple[Dialect, int, bool], bytes] = {}
-            for (wanted, dialect), group in tuple(self._live.items()):
-                for upto, data in self._pieces(batch, wanted, dialect, self.frames.change, made):
-                    if data is None:
-                        await asyncio.sleep(0)
-                    else:
-                        await self._write_group(group, data, upto)
+        """Write what has changed since the last time."""
+        async with self._publishing:
+            self._something.clear()
+            self._many.clear()
+            self._number()
+            batches, self._unwritten = self._unwritten, []
+            for batch in batches:
+                made: dict[tuple[Dialect, int, bool], bytes] = {}
+                for (wanted, dialect), group in tuple(self._live.items()):
+                    for upto, data in self._pieces(batch, wanted, dialect, self.frames.change, made):
+                        if data is None:
+                            await asyncio.sleep(0)
+                        else:
+                            await self._write_group(group, data, upto)
 
     async def _write_group(self, group: set[Subscriber], data: bytes, upto: int) -> None:
         writes = 0
@@ -298,23 +314,24 @@ class Hub:
     ) -> Iterator[tuple[int, bytes | None]]:
         """Yield what to write, and up to which number that tells everything; None for a turn of the others.
 
-        A piece is longer than `WRITE` by one message at most. What has changed again comes later, and is left out.
+        A piece has at most `WRITE` bytes, or is one message. What has changed again comes later, and is left out.
         `made` has messages that may be shared.
         """
         parts: list[bytes] = []
-        size = 0
+        size = before = 0
         for number, entry in enumerate(entries, 1):
-            if wanted.concerns(entry) and self._log.is_newest(entry):
-                shown = wanted.wants(entry.kind, entry.owners)
+            shown = wanted.shows(entry) if entry.newest else None
+            if shown is not None:
                 key = (dialect, entry.seq, shown)
                 message = made.get(key)
                 if message is None:
-                    message = made[key] = dialect.message(make(entry, self._objects.text(entry) if shown else b"null"))
+                    message = made[key] = dialect.message(make(entry, self._objects.told(entry, shown=shown)))
+                if parts and size + len(message) > WRITE:
+                    yield before, dialect.written(b"".join(parts))
+                    parts, size = [], 0
                 parts.append(message)
                 size += len(message)
-                if size >= WRITE:
-                    yield entry.seq, dialect.written(b"".join(parts))
-                    parts, size = [], 0
+            before = entry.seq
             if number % _TURN == 0:
                 yield entry.seq, None
         yield entries[-1].seq, dialect.written(b"".join(parts)) if parts else b""

@@ -24,8 +24,8 @@ Owner = tuple[str, str]
 class Entry:
     """An object as it was after its last change. `record` is None when it is gone, a dict for the system.
 
-    `owners` are the bots that it belongs to now, `ever` also those that it belonged to before. `text` is kept by who
-    encodes it.
+    `owners` are the bots that it belongs to now, `ever` also those that it belonged to before. It is the `newest` one
+    until the object changes again. `text` is kept by who encodes it.
     """
 
     seq: int
@@ -34,6 +34,7 @@ class Entry:
     record: Record | None
     owners: frozenset[Owner]
     ever: frozenset[Owner]
+    newest: bool = True
     text: bytes | None = field(default=None, repr=False)
 
 
@@ -57,6 +58,7 @@ class ChangeLog:
             return None
         ever = owners
         if before is not None:
+            before.newest = False
             ever = before.ever if owners <= before.ever else before.ever | owners
         self.head += 1
         entry = self._entries[key] = Entry(self.head, kind, name, record, owners, ever)
@@ -68,10 +70,6 @@ class ChangeLog:
     def find(self, kind: str, name: str | None) -> Entry | None:
         """Return the entry of an object, also of one that is gone, as long as it is remembered."""
         return self._entries.get((kind, name))
-
-    def is_newest(self, entry: Entry) -> bool:
-        """Say whether the object has not changed since; of what is forgotten nothing newer is known."""
-        return self._entries.get((entry.kind, entry.name), entry) is entry
 
     def reaches(self, seq: int) -> bool:
         """Say whether `since` tells one who stands there all that was changed; else it has to begin anew."""

@@ -8,8 +8,8 @@ from exporter.model.status import BotRecord, LobbyRecord, RaceRecord
 from exporter.process import ProcessState
 from exporter.store import StatusStore
 from exporter.web import encode
-from exporter.web.answers import encoded
 from exporter.web.encode import Json
+from exporter.web.stream.frames import members
 from exporter.web.stream.log import Entry, Owner, Record
 
 Object = tuple[str, str | None]
@@ -26,7 +26,7 @@ class Objects:
         self._process = process
         self._figures = figures
         self._system: Json | None = None
-        self._platforms: dict[str, str] = {}  # of each bot, also of those that have left the fleet
+        self._owners: dict[str, frozenset[Owner]] = {}  # each bot by itself, also those that have left the fleet
         self._records: Mapping[str, Mapping[str, Record]] = {
             "bot": store.bots,
             "lobby": store.lobbies,
@@ -35,7 +35,8 @@ class Objects:
 
     def all(self) -> Iterator[Object]:
         """Yield everything there is but the system."""
-        self._platforms.update((name, record.platform) for name, record in self._store.bots.items())
+        for name, record in self._store.bots.items():
+            self._owners[name] = frozenset({(record.platform, name)})
         for kind, records in self._records.items():
             for name in records:
                 yield kind, name
@@ -50,18 +51,15 @@ class Objects:
         before, self._system = self._system, self._figures()
         return before is None or {**before, "uptime_seconds": 0} != {**self._system, "uptime_seconds": 0}
 
-    def touched(self, change: ev.Change) -> Iterator[Object]:
-        """Yield what looks different after a change: the object itself, and what is a bot's when that comes or goes."""
-        yield change.kind, change.name
+    def touched(self, change: ev.Change) -> list[Object]:
+        """Return what looks different after a change: the object, and what is a bot's when that comes or goes."""
+        touched: list[Object] = [(change.kind, change.name)]
         if isinstance(change, ev.BotChange) and (change.before is None or change.after is None):
             if change.after is not None:
-                self._platforms[change.name] = change.after.platform
-            for name, lobby in self._store.lobbies.items():
-                if lobby.bot == change.name:
-                    yield "lobby", name
-            for name, race in self._store.races.items():
-                if change.name in race.bots:
-                    yield "race", name
+                self._owners[change.name] = frozenset({(change.after.platform, change.name)})
+            touched += [("lobby", name) for name, lobby in self._store.lobbies.items() if lobby.bot == change.name]
+            touched += [("race", name) for name, race in self._store.races.items() if change.name in race.bots]
+        return touched
 
     def touched_by_draining(self) -> Iterator[Object]:
         """Yield the bots that look different when the process begins or ceases to drain."""
@@ -73,19 +71,20 @@ class Objects:
         """Return the bots that a record belongs to."""
         match record:
             case BotRecord():
-                bots: tuple[str, ...] = (record.name,)
+                return self._owners[record.name]
             case LobbyRecord():
-                bots = (record.bot,)
+                return self._owners[record.bot]
             case RaceRecord():
-                bots = record.bots
+                return frozenset().union(*(self._owners[bot] for bot in record.bots))
             case _:
-                bots = ()
-        return frozenset((self._platforms[bot], bot) for bot in bots)
+                return frozenset()
 
-    def text(self, entry: Entry) -> bytes:
-        """Return an object as JSON, encoded once; `null` for one that is gone."""
+    def told(self, entry: Entry, *, shown: bool) -> bytes:
+        """Return what a frame tells after its cursor, encoded once: null for what is gone, or is not to be shown."""
+        if not shown:
+            return members(entry, None)
         if entry.text is None:
-            entry.text = encoded(self._json(entry.record))
+            entry.text = members(entry, self._json(entry.record))
         return entry.text
 
     def _json(self, record: Record | None) -> Json | None:

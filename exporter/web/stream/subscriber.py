@@ -12,8 +12,11 @@ from exporter.web.stream.frames import Dialect
 MOST_WAITING: Final = 64 * 1024
 """How many bytes may wait for a subscriber before it gets no more; above that it has at most one write more."""
 
-WRITE: Final = 128 * 1024
-"""How many bytes a write has, but for one frame: where much happens, few large writes cost far less than many."""
+WRITE: Final = 130_000
+"""How many bytes a write has, unless one frame is longer: where much happens, few large writes cost far less than many.
+
+Twice the largest segment that a machine sends to itself (65,483) hardly fits: a little more would be a third one.
+"""
 
 
 class Outlet(Protocol):

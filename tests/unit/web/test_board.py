@@ -13,7 +13,7 @@ from exporter.packing import ZLIB
 from exporter.slices import Pace
 from exporter.web import encode
 from exporter.web.answers import encoded
-from exporter.web.board import Board
+from exporter.web.board import Board, Texts
 from exporter.web.counts import FleetCounts
 from tests.unit.metrics.rig import STEAM, TABLES, Rig, connected, lobby, racer
 from tests.unit.metrics.test_oracle import PLATFORMS, Step, steps
@@ -34,10 +34,14 @@ def plain(rig: Rig) -> dict[str, Any]:
     }
 
 
+def joined(texts: Texts) -> bytes:
+    return b"".join(piece.text for piece in texts.pieces())
+
+
 def same(rig: Rig, board: Board) -> None:
     asyncio.run(board.refreshed(Pace()))
     for kind, objects in plain(rig).items():
-        assert orjson.loads(b"[" + getattr(board, kind).joined() + b"]") == orjson.loads(encoded(objects)), kind
+        assert orjson.loads(b"[" + joined(getattr(board, kind)) + b"]") == orjson.loads(encoded(objects)), kind
     expected = FleetCounts.of(rig.store)
     counts = board.counts()
     assert [getattr(counts, each) for each in COUNTS] == [getattr(expected, each) for each in COUNTS]
@@ -45,12 +49,12 @@ def same(rig: Rig, board: Board) -> None:
     assert +counts.statuses == +expected.statuses
 
 
-@given(st.lists(st.lists(steps(), min_size=1, max_size=8), min_size=1, max_size=6))
+@given(st.lists(st.lists(steps(), min_size=1, max_size=8), min_size=1, max_size=6), st.integers(1, 3))
 @settings(max_examples=40, deadline=None)
-def test_kept_texts_are_the_ones_that_would_be_written_now(rounds: list[list[Step]]) -> None:
+def test_kept_texts_are_the_ones_that_would_be_written_now(rounds: list[list[Step]], block: int) -> None:
     rig = Rig(PLATFORMS)
     rig.apply(racer("alpha"), racer("delta"))
-    board = Board(rig.store, rig.process)
+    board = Board(rig.store, rig.process, block)
     for happened in rounds:
         for step in happened:
             step(rig)
@@ -62,12 +66,12 @@ def test_a_text_is_written_again_only_when_its_object_changed() -> None:
     rig.apply(racer("alpha"), racer("delta"))
     board = Board(rig.store, rig.process)
     asyncio.run(board.refreshed(Pace()))
-    before, version = board.bots.joined(), board.bots.version
+    before, version = joined(board.bots), board.bots.version
     asyncio.run(board.refreshed(Pace()))
-    assert board.bots.joined() is before
+    assert joined(board.bots) == before
     rig.apply(ev.RoomConnected("alpha", 2.0, "alttp/unheard-of"))  # changes no bot
     asyncio.run(board.refreshed(Pace()))
-    assert (board.bots.joined(), board.bots.version) == (before, version)
+    assert (joined(board.bots), board.bots.version) == (before, version)
     rig.apply(*connected("delta"))
     asyncio.run(board.refreshed(Pace()))
     assert board.bots.version == version + 1
@@ -91,7 +95,7 @@ def test_a_lobby_follows_the_username_of_its_bot() -> None:
     same(rig, board)
     rig.apply(ev.BotRemoved("dire", 3.0), ev.BotAdded("dire", 4.0, STEAM, "another", active=True))
     same(rig, board)
-    assert b'"bot_username":"another"' in board.lobbies.joined()
+    assert b'"bot_username":"another"' in joined(board.lobbies)
     rig.apply(ev.BotRemoved("dire", 5.0))
     same(rig, board)
 
@@ -112,14 +116,29 @@ def test_several_may_ask_while_it_is_written() -> None:
     assert len(rig.store.bots) == 48
 
 
-async def test_what_is_compressed_is_kept_as_long_as_nothing_changes() -> None:
+def test_only_blocks_in_which_something_changed_are_put_together_and_compressed_again() -> None:
     rig = Rig()
-    rig.apply(racer("alpha"))
-    board = Board(rig.store, rig.process)
-    await board.refreshed(Pace())
-    text = board.bots.joined()
-    first = await board.bots.packed(text, ZLIB, Pace())
-    assert await board.bots.packed(text, ZLIB, Pace()) is first
-    rig.apply(*connected("alpha"))
-    await board.refreshed(Pace())
-    assert await board.bots.packed(board.bots.joined(), ZLIB, Pace()) != first
+    rig.apply(*(racer(f"bot-{number}") for number in range(9)))
+    board = Board(rig.store, rig.process, 4)
+    same(rig, board)
+    before = board.bots.pieces()
+    packed = [piece.packed(ZLIB) for piece in before]
+    assert [joined(board.bots).count(b'{"name"'), len(before)] == [9, 3]
+    rig.apply(*connected("bot-5"))
+    same(rig, board)
+    after = board.bots.pieces()
+    assert [was is now for was, now in zip(before, after, strict=True)] == [True, False, True]
+    assert [was is piece.packed(ZLIB) for was, piece in zip(packed, after, strict=True)] == [True, False, True]
+
+
+def test_blocks_that_are_empty_go() -> None:
+    rig = Rig()
+    rig.apply(*(racer(f"bot-{number}") for number in range(9)))
+    board = Board(rig.store, rig.process, 4)
+    same(rig, board)
+    rig.apply(*(ev.BotRemoved(f"bot-{number}", 2.0) for number in range(4)))
+    same(rig, board)
+    assert len(board.bots.pieces()) == 2
+    rig.apply(*(ev.BotRemoved(f"bot-{number}", 2.0) for number in range(4, 9)), racer("bot-0"))
+    same(rig, board)
+    assert len(board.bots.pieces()) == 1

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from exporter.web.stream.frames import EVENTS, OLD_EVENTS, WEBSOCKET, Frame, Frames, close_message
+from exporter.web.stream.frames import EVENTS, OLD_EVENTS, WEBSOCKET, Frame, Frames, close_message, members
 from exporter.web.stream.log import ChangeLog
 from tests.replica import events, messages
 
@@ -25,9 +25,10 @@ def test_why_a_websocket_is_closed() -> None:
 
 
 def test_events_are_text_with_the_cursor_as_id() -> None:
-    entry = ChangeLog().put("race", "alttpr/été", {"info": "one\ntwo\r\nthree"})
+    shown = {"info": "one\ntwo\r\nthree"}
+    entry = ChangeLog().put("race", "alttpr/été", shown)
     assert entry is not None
-    frame = FRAMES.change(entry, json.dumps(entry.record).encode())
+    frame = FRAMES.change(entry, members(entry, shown))
     written = EVENTS.message(frame) + EVENTS.message(FRAMES.heartbeat(7))
     found = list(events(written.decode()))
     assert [cursor for cursor, _ in found] == ["0a9f-1", "0a9f-7"]
@@ -37,7 +38,7 @@ def test_events_are_text_with_the_cursor_as_id() -> None:
         "cursor": "0a9f-1",
         "kind": "race",
         "id": "alttpr/été",
-        "data": {"info": "one\ntwo\r\nthree"},
+        "data": shown,
     }
     assert OLD_EVENTS.written(written) == written
     size, _, rest = EVENTS.written(written).partition(b"\r\n")

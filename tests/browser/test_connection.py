@@ -68,7 +68,7 @@ async def test_it_comes_back_by_itself_with_growing_pauses(viewer: Viewer, tmp_p
         port, rig.relay.port = rig.relay.port, None
         rig.relay.cut()
         tickets = [r for r in viewer.notes(page).requests if r.url.endswith("/stream-tickets")]
-        await eventually(lambda: _tickets(viewer, page) >= len(tickets) + 2, 20)
+        await eventually(lambda: _tickets(viewer, page) >= len(tickets) + 2)
         rig.relay.port = port
         await expect(page.locator("#link-text")).to_have_text("Live")
         await expect(page.locator("#lost")).to_be_hidden()

@@ -6,12 +6,14 @@ from typing import TypeVar
 
 _T = TypeVar("_T")
 
+LIMIT_S = 60.0
+"""Only guards against waiting for ever: far more than anything takes on the busiest machine."""
 LOOK_S = 0.005
 ASK_S = 0.05
 """Between two questions to a program: each costs it something."""
 
 
-async def eventually(condition: Callable[[], _T], limit_s: float = 10.0) -> _T:
+async def eventually(condition: Callable[[], _T], limit_s: float = LIMIT_S) -> _T:
     """Return the condition's first true value; fails with what it returned last."""
     loop = asyncio.get_running_loop()
     end = loop.time() + limit_s
@@ -24,7 +26,7 @@ async def eventually(condition: Callable[[], _T], limit_s: float = 10.0) -> _T:
 async def until(
     ask: Callable[[], Awaitable[_T]],
     fits: Callable[[_T], object] = bool,
-    limit_s: float = 30.0,
+    limit_s: float = LIMIT_S,
     *,
     told: Callable[[], object] = lambda: "",
 ) -> _T:

@@ -7,11 +7,19 @@ much of the processor it gets: a poll that is answered late because the answerin
 import asyncio
 import selectors
 import time
+from collections.abc import Callable
+from concurrent.futures import Executor
 from selectors import SelectorKey
+from typing import TypeVar, TypeVarTuple, Unpack
 
 from exporter.timing import SystemClock
 
+_Arguments = TypeVarTuple("_Arguments")
+_T = TypeVar("_T")
+
 TURN_S = 0.01
+THREADS_PACE = 0.1
+"""How fast time passes while a thread works: the machine may be ten times slower than the patience for it says."""
 
 
 class SteadyLoop(asyncio.SelectorEventLoop):
@@ -19,13 +27,33 @@ class SteadyLoop(asyncio.SelectorEventLoop):
 
     What is due in the same turn comes due together, as on an idle machine: the loop's own progress is what counts.
     With a `pace` above 1 it passes that many times faster while it waits: minutes of patience are then seconds of a
-    test. What other processes and threads do takes that much longer by its time.
+    test. While a thread does something for the loop (`run_in_executor`), time hardly passes: two seconds of patience
+    with a database are not two hundredths of a second in which it has to get its turn. What other processes do takes
+    that much longer by the loop's time.
     """
 
     def __init__(self, pace: float = 1.0) -> None:
+        self._pace = pace
         self._own_s = 0.0
         self._turn_began = time.monotonic()
-        super().__init__(_Selector(self, pace) if pace <= 1.0 else _FineSelector(self, pace))
+        self._threads = 0
+        super().__init__(_Selector(self) if pace <= 1.0 else _FineSelector(self))
+
+    @property
+    def pace(self) -> float:
+        """How many seconds pass by the loop's time in a second of waiting that begins now."""
+        return THREADS_PACE if self._threads else self._pace
+
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[Unpack[_Arguments]], _T], *args: Unpack[_Arguments]
+    ) -> asyncio.Future[_T]:
+        done = super().run_in_executor(executor, func, *args)
+        self._threads += 1
+        done.add_done_callback(self._thread_is_done)
+        return done
+
+    def _thread_is_done(self, _: asyncio.Future[_T]) -> None:
+        self._threads -= 1
 
     def time(self) -> float:
         return self._own_s + min(time.monotonic() - self._turn_began, TURN_S)
@@ -43,21 +71,20 @@ class SteadyLoop(asyncio.SelectorEventLoop):
 class _Waits:
     """Tells the loop how long it has waited; a wait that ended late counts as the one that was asked for."""
 
-    def __init__(self, loop: SteadyLoop, pace: float) -> None:
+    def __init__(self, loop: SteadyLoop) -> None:
         super().__init__()
         self._loop = loop
-        self._pace = pace
 
     def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
         self._loop.turn_ends()
-        began = time.monotonic()
+        pace, began = self._loop.pace, time.monotonic()
         try:
             found: list[tuple[SelectorKey, int]] = super().select(  # type: ignore[misc]  # the selector's own
-                timeout if timeout is None else timeout / self._pace
+                timeout if timeout is None else timeout / pace
             )
             return found
         finally:
-            waited_s = (time.monotonic() - began) * self._pace
+            waited_s = (time.monotonic() - began) * pace
             self._loop.turn_begins(waited_s if timeout is None else min(waited_s, max(timeout, 0.0)))
 
 

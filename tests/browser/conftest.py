@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright, expect
 
-from tests.browser.viewer import Viewer
+from tests.browser.viewer import PATIENCE_MS, Viewer
 from tests.tools import require_program
 
 FLAGS = (
@@ -25,7 +25,7 @@ FLAGS = (
 async def browser() -> AsyncIterator[Browser]:
     found = shutil.which("chromium")
     program = require_program(Path(found) if found is not None else None, "chromium", "chromium")
-    expect.set_options(timeout=20_000)
+    expect.set_options(timeout=PATIENCE_MS)
     async with async_playwright() as playwright:
         started = await playwright.chromium.launch(executable_path=program, args=FLAGS)
         yield started

@@ -48,15 +48,18 @@ async def test_axe_finds_nothing(viewer: Viewer, tmp_path: Path, scheme: str, si
     async with page_rig(tmp_path) as rig:
         one_of_each(rig)
         page = await viewer.open(rig.url, size, scheme=scheme)
-        await page.locator(f"[id='lobbies/{LOBBY_ID}'] summary").click()
-        await page.locator("[id='races/alttpr/lucky-link-1'] summary").click()
+        for place in (f"lobbies/{LOBBY_ID}", "races/alttpr/lucky-link-1"):
+            await page.locator(f"[id='{place}'] summary").click()
+            await expect(page.locator(f"[id='{place}'] .people").first).to_be_visible()
         assert await violations(page, script) == []
         await page.locator("#bots a[href='#bots/sm']").click()
         await expect(page.locator("#timeline li").first).to_be_visible()
         await page.locator("#details-badges .badge.bad").focus()
+        await expect(page.locator("#tip")).to_be_visible()
         assert await violations(page, script) == []
         await page.locator("#details-orders button[value=begin-maintenance]").click()
-        assert await violations(page, script) == []  # which key
+        await expect(page.locator("#key")).to_be_visible()
+        assert await violations(page, script) == []
         await page.locator("#key").fill(rig.key)
         await page.keyboard.press("Enter")
         await expect(page.locator("#order")).to_be_visible()
@@ -64,9 +67,11 @@ async def test_axe_finds_nothing(viewer: Viewer, tmp_path: Path, scheme: str, si
         await page.locator("#order-cancel").click()
         await page.locator("#details-close").click()
         await page.locator("#create-lobby").click()
+        await expect(page.locator("#order")).to_be_visible()
         assert await violations(page, script) == []
         rig.relay.port = None
         await page.locator("#order-cancel").click()
+        await expect(page.locator("#order")).to_be_hidden()
         rig.relay.cut()
         await expect(page.locator("#lost")).to_be_visible()
         assert await violations(page, script) == []

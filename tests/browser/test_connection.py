@@ -45,19 +45,20 @@ async def test_a_cut_connection_is_resumed_by_cursor_with_another_ticket(viewer:
         rig.store.apply(ev.BotRemoved("alttpr", time.time()))
         rig.working("ootr")
         await expect(page.locator("#lost-text")).to_have_text(
-            re.compile(r"^What you see is \d+s old, from \d\d:\d\d:\d\d: the server cannot be reached\.$")
+            re.compile(r"^What you see is \d+[sm].* old, from \d\d:\d\d:\d\d: the server cannot be reached\.$")
         )
         await expect(page.locator("#facts")).to_have_class("stale")
-        assert await page.title() == "(no connection) bot-exporter"
+        await expect(page).to_have_title("(no connection) bot-exporter")
         rig.relay.port = port
         await page.locator("#lost-now").click()
         await expect(page.locator("#link-text")).to_have_text("Live")
         await expect(page.locator("#bots a.name")).to_have_text(["sm", "ootr"])
         await expect(page.locator("#lost")).to_be_hidden()
-        assert await page.title() == "(1 failing) bot-exporter"
+        await expect(page).to_have_title("(1 failing) bot-exporter")
         assert "since" not in query(feeds[0])
         assert re.fullmatch(r"[0-9a-f]{16}-\d+", query(feeds[-1])["since"][0])
         assert query(feeds[0])["ticket"] != query(feeds[-1])["ticket"]
+        await eventually(lambda: heard[-1])
         assert set(heard[-1]) == {"change"}  # only what was missed
 
 
@@ -68,7 +69,7 @@ async def test_it_comes_back_by_itself_with_growing_pauses(viewer: Viewer, tmp_p
         port, rig.relay.port = rig.relay.port, None
         rig.relay.cut()
         tickets = [r for r in viewer.notes(page).requests if r.url.endswith("/stream-tickets")]
-        await eventually(lambda: _tickets(viewer, page) >= len(tickets) + 2, 20)
+        await eventually(lambda: _tickets(viewer, page) >= len(tickets) + 2)
         rig.relay.port = port
         await expect(page.locator("#link-text")).to_have_text("Live")
         await expect(page.locator("#lost")).to_be_hidden()
@@ -103,7 +104,7 @@ async def test_it_works_below_a_prefix_and_with_any_address(viewer: Viewer, tmp_
         await expect(page.locator("#link-text")).to_have_text("Live")
         await page.locator("#bots a.name").click()
         await expect(page.locator("#timeline")).to_contain_text("unknown → connected")
-        assert "bots.example.org" in await page.locator("pre").inner_text()
+        await expect(page.locator("pre")).to_contain_text("bots.example.org")
 
 
 async def test_reading_can_need_a_key(viewer: Viewer, tmp_path: Path) -> None:

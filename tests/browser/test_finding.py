@@ -48,7 +48,7 @@ async def test_search(viewer: Viewer, tmp_path: Path) -> None:
             await page.locator("#search").fill(typed)
             await expect(page.locator("#bots a.name")).to_have_text(found)
             await expect(page.locator("#shown")).to_have_text(f"{len(found)} of 5 shown")
-            assert await page.locator("#nothing").is_visible() is (not found)
+            await expect(page.locator("#nothing")).to_be_visible(visible=not found)
         await page.locator("#clear").click()
         await expect(page.locator("#bots a.name")).to_have_count(5)
         await expect(page.locator("#clear")).to_be_hidden()
@@ -79,15 +79,15 @@ async def test_order_by_the_columns(viewer: Viewer, tmp_path: Path) -> None:
             rig.connect(name, at=time.time() - 100 + number)
         rig.refuse("gamma")
         page = await viewer.open(rig.url)
-        assert await names(page) == ["gamma", "alpha", "beta"]
+        await expect(page.locator("#bots a.name")).to_have_text(["gamma", "alpha", "beta"])
         column = page.locator("th.c-name")
         await column.locator("button").click()
         await expect(page.locator("#bots a.name")).to_have_text(["alpha", "beta", "gamma"])
-        assert await column.get_attribute("aria-sort") == "ascending"
+        await expect(column).to_have_attribute("aria-sort", "ascending")
         await column.locator("button").click()
         await expect(page.locator("#bots a.name")).to_have_text(["gamma", "beta", "alpha"])
-        assert await column.get_attribute("aria-sort") == "descending"
-        assert await page.locator("th.c-status").get_attribute("aria-sort") == "none"
+        await expect(column).to_have_attribute("aria-sort", "descending")
+        await expect(page.locator("th.c-status")).to_have_attribute("aria-sort", "none")
         await page.locator("#sort").select_option("connected")
         await expect(page.locator("#bots a.name")).to_have_text(["gamma", "alpha", "beta"])
 
@@ -102,8 +102,8 @@ async def test_the_browser_remembers_how_it_is_to_look(viewer: Viewer, tmp_path:
         await page.locator("#theme").click()  # dark
         await page.reload()
         await expect(page.locator("#bots a.name")).to_have_text(["alttpr", "dire", "ootr"])
-        assert await page.locator("html").get_attribute("data-theme") == "dark"
-        assert await page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(16, 20, 27)"
+        await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+        await expect(page.locator("body")).to_have_css("background-color", "rgb(16, 20, 27)")
         await expect(page.locator("#sort")).to_have_value("name")
         # A platform that this server has no bots of must not hide all of them.
         await page.evaluate("""localStorage.setItem("bot-exporter", '{"platform": "gone", "status": 7, "more": 1}')""")

@@ -58,9 +58,11 @@ async def test_names_of_others_are_text(viewer: Viewer, tmp_path: Path) -> None:
             for place in (f"lobbies/{LOBBY_ID}", "races/alttpr/lucky-link-1"):
                 card = page.locator(f"[id='{place}']")
                 await card.locator("summary").click()
-                shown = await card.locator(".people bdi").evaluate_all("(all) => all.map((each) => each.textContent)")
+                people = card.locator(".people bdi")
+                await expect(people.first).to_be_visible()  # all of them are put together at once
+                shown = await people.evaluate_all("(all) => all.map((each) => each.textContent)")
                 assert set(shown) == set(HOSTILE)
-            assert await page.locator("[id='races/alttpr/lucky-link-1'] a[href^='javascript']").count() == 0
+            await expect(page.locator("[id='races/alttpr/lucky-link-1'] a[href^='javascript']")).to_have_count(0)
             await assert_nothing_sticks_out(page)
             await page.locator("td.c-status .badge.bad").hover()
             await expect(page.locator("#tip")).to_contain_text(HOSTILE[0])
@@ -72,8 +74,9 @@ async def test_names_of_others_are_text(viewer: Viewer, tmp_path: Path) -> None:
                 await expect(page.locator("#timeline li").first).to_be_visible()
                 await assert_nothing_sticks_out(page)
                 await page.locator("#details-close").click()
+                await expect(page.locator("#details")).to_be_hidden()
             assert await page.evaluate("globalThis.owned === undefined")
-            assert await page.locator("main img, main script").count() == 0
+            await expect(page.locator("main img, main script")).to_have_count(0)
 
 
 async def test_a_name_from_right_to_left_does_not_turn_its_neighbours(viewer: Viewer, tmp_path: Path) -> None:
@@ -81,6 +84,7 @@ async def test_a_name_from_right_to_left_does_not_turn_its_neighbours(viewer: Vi
         rig.working("dire", traits=DOTA2)
         rig.lobby(replace(lobby(), name="\u202eabc"))
         page = await viewer.open(rig.url)
+        await expect(page.locator("td.c-work a")).to_have_text("\u202eabc")
         name = await page.locator("td.c-work a").bounding_box()
         state = await page.locator("td.c-work .badge").bounding_box()
         assert name is not None

@@ -82,8 +82,10 @@ async def test_no_width_needs_scrolling_sideways(viewer: Viewer, tmp_path: Path)
         a_day(rig)
         page = await viewer.open(rig.url, PHONE, touch=True)
         await page.locator("#lobbies summary").first.click()
+        await expect(page.locator("#lobbies .people").first).to_be_visible()
         for width in (320, 390, 600, 899, 900, 1000, 1001, 1270, 1271, 1440, 2560):
             await page.set_viewport_size({"width": width, "height": 900})
+            await page.wait_for_function("(width) => document.documentElement.clientWidth === width", arg=width)
             assert await overflow(page) == 0, width
             cut = await page.evaluate(
                 """[...document.querySelectorAll("td, .badge, .figures dd, .c-name a")]
@@ -94,9 +96,9 @@ async def test_no_width_needs_scrolling_sideways(viewer: Viewer, tmp_path: Path)
         await page.set_viewport_size({"width": 320, "height": 640})
         await page.locator("#bots a.name").first.click()
         await expect(page.locator("#timeline li").first).to_be_visible()
-        box = await page.locator("#details").bounding_box()
-        assert box is not None
-        assert (box["x"], box["width"]) == (0, 320)
+        await page.wait_for_function(
+            "(box => box.x === 0 && box.width === 320)(document.getElementById('details').getBoundingClientRect())"
+        )
 
 
 async def test_dark_is_dark_and_light_is_light(viewer: Viewer, tmp_path: Path) -> None:
@@ -110,6 +112,7 @@ async def test_dark_is_dark_and_light_is_light(viewer: Viewer, tmp_path: Path) -
         dark = await viewer.open(rig.url, scheme="dark")
         assert max(await dark.evaluate(brightness)) < 60
         await dark.locator("#theme").click()
+        await expect(dark.locator("html")).to_have_attribute("data-theme", "light")
         assert min(await dark.evaluate(brightness)) > 240  # who wants it otherwise says so
 
 

@@ -10,6 +10,7 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, 
 
 DESK: Final = (1280, 860)
 PHONE: Final = (390, 844)
+PATIENCE_MS: Final = 60_000
 # What a browser says by itself of answers that are no success, and of a server that is away.
 _ANSWERS: Final = re.compile(r"Failed to load resource|WebSocket connection to .* failed")
 _WATCH_POLICY: Final = """
@@ -79,7 +80,7 @@ class Viewer:
             has_touch=touch,
             is_mobile=touch,
         )
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(PATIENCE_MS)
         await context.add_init_script(_WATCH_POLICY)
         page = await context.new_page()
         notes = self._notes[page] = Notes(urlsplit(url).netloc)

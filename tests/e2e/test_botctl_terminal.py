@@ -69,10 +69,10 @@ async def test_a_live_table_and_a_line_for_each_change() -> None:
     async with scripted(Script([played])) as url:
         process = await terminal(BOTCTL, "watch", "--url", url)
         try:
-            await eventually(lambda: "alttpr/lucky-link-1" in terminal.text, 30)
+            await eventually(lambda: "alttpr/lucky-link-1" in terminal.text)
             change.set()
-            await eventually(lambda: "sm  ✗ auth failed, invalid credentials → ✓ connected" in terminal.text, 30)
-            await eventually(lambda: "✓ connected     disconnected" in terminal.text, 30)
+            await eventually(lambda: "sm  ✗ auth failed, invalid credentials → ✓ connected" in terminal.text)
+            await eventually(lambda: "✓ connected     disconnected" in terminal.text)
             process.send_signal(signal.SIGINT)
             async with asyncio.timeout(30):
                 assert await process.wait() == 0

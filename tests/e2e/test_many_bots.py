@@ -82,16 +82,16 @@ async def test_two_hundred_bots_keep_the_counts_conserved(tmp_path: Path) -> Non
                 looks += 1
             return looks
 
-        await eventually(lambda: connected() == BOTS - len(wrong), 60)
+        await eventually(lambda: connected() == BOTS - len(wrong))
         done = asyncio.Event()
         watching = asyncio.create_task(watch(done))
         stack.push_async_callback(asyncio.wait, {watching})
         stack.callback(done.set)
         await trouble()
         active = {str(race) for race in world.races.values() if race.is_current}
-        await eventually(lambda: connected() == BOTS - len(wrong), 60)
+        await eventually(lambda: connected() == BOTS - len(wrong))
         expected = {name for name in active if int(name.split("/")[0][3:]) not in wrong}
-        await eventually(lambda: {name for name, race in app.store.races.items() if race.connected} == expected, 60)
+        await eventually(lambda: {name for name, race in app.store.races.items() if race.connected} == expected)
         done.set()
         assert await watching > 10
         figures = await system()

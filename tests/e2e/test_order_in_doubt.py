@@ -53,7 +53,7 @@ async def test_killed_in_the_middle_of_an_order(tmp_path: Path) -> None:
         coordinator.faults.silence(GcMsg.LOBBY_CREATE)
         async with exporter(config, data) as running, client(running, data) as session:
             asking = asyncio.create_task(create(session))
-            await eventually(lambda: coordinator.stats.received[GcMsg.LOBBY_CREATE] == 1, limit_s=30)
+            await eventually(lambda: coordinator.stats.received[GcMsg.LOBBY_CREATE] == 1)
             running.process.kill()
             assert await running.exit_code() == -9
             assert isinstance((await asyncio.gather(asking, return_exceptions=True))[0], aiohttp.ClientError)

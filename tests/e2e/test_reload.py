@@ -38,7 +38,7 @@ class Client:
 
     async def line(self, *words: str, times: int = 1) -> None:
         """Wait for so many log lines with all of these words."""
-        await eventually(lambda: self.count(*words) >= times, 30)
+        await eventually(lambda: self.count(*words) >= times)
 
     def count(self, *words: str) -> int:
         return sum(all(word in line for word in words) for line in self.running.log)

@@ -289,7 +289,7 @@ async def _troubles(held: Scene, process: Running, session: aiohttp.ClientSessio
     process.process.send_signal(signal.SIGHUP)
     web, text = held.folder / "web.yml", (held.folder / "web.yml").read_text()
     web.write_text(f"{text}\nbasic_auth_users: {{bob: {vault.new('a password in place of its hash')}}}\n")
-    await eventually(lambda: any("web.yml" in line and "level=error" in line for line in process.log), 20)
+    await eventually(lambda: any("web.yml" in line and "level=error" in line for line in process.log))
     web.write_text(text)
 
 
@@ -359,7 +359,7 @@ async def test_no_password_of_a_database_comes_out(tmp_path: Path) -> None:
         url = f"postgresql://someone:{password}@127.0.0.1:1/bots"
         held.config.write_text(f"storage: {{url: '{url}'}}\n{text}")
         async with running(held) as (process, session):
-            await eventually(lambda: any("the database does not work" in line for line in process.log), 20)
+            await eventually(lambda: any("the database does not work" in line for line in process.log))
             for path in ("/health", "/status", "/status/history", "/metrics", "/-/ready"):
                 await ask(held, session, "GET", path)
             await ask(held, session, "POST", "/api/v1/bots/plain/stop")

@@ -53,7 +53,7 @@ async def test_a_hanging_event_loop_gives_no_sign_of_life(tmp_path: Path) -> Non
     with Listener.at(str(tmp_path / "notify")) as heard:
         environment = {"NOTIFY_SOCKET": heard.address, "WATCHDOG_USEC": "300000"}
         async with exporter(SHIPPED, tmp_path / "data", command=command, environment=environment) as running:
-            await eventually(lambda: any("READY" in each for each in heard.waiting()), 20)
+            await eventually(lambda: any("READY" in each for each in heard.waiting()))
             assert await asyncio.to_thread(heard.next) == {"WATCHDOG": "1"}
             running.process.send_signal(signal.SIGUSR1)
             assert await asyncio.to_thread(hangs.read_text) == "hangs"

@@ -119,7 +119,7 @@ async def test_the_command_lives_with_what_the_unit_takes_away(analyze: str, tmp
             exporter(SHIPPED, tmp_path / "data", command=command, environment=environment) as running,
             aiohttp.ClientSession(running.url) as session,
         ):
-            await eventually(lambda: any("READY" in each for each in heard.waiting()), 20)
+            await eventually(lambda: any("READY" in each for each in heard.waiting()))
             await everyone_connected(session, running.log)
             async with session.get("/metrics") as response:
                 page = await response.text()
@@ -127,7 +127,7 @@ async def test_the_command_lives_with_what_the_unit_takes_away(analyze: str, tmp
             assert started is not None
             assert abs(float(started[1]) - time.time()) < 300
             running.process.send_signal(signal.SIGHUP)
-            await eventually(lambda: any("configuration reloaded" in line for line in running.log), 20)
+            await eventually(lambda: any("configuration reloaded" in line for line in running.log))
         assert [line for line in running.log if "level=info" not in line] == []
     assert {each.stat().st_mode & 0o077 for each in (tmp_path / "data").rglob("*")} == {0}
 

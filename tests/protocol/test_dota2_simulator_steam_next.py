@@ -49,10 +49,10 @@ async def test_steam_next_takes_a_lobby_through_its_life(packed: bool, tmp_path:
         async with asyncio.timeout(45):
             finished = asyncio.create_task(program.communicate())
             # Two people come as soon as the host has made room for them.
-            await eventually(lambda: finished.done() or people.lobby_of(account.steamid), 30.0)
+            await eventually(lambda: finished.done() or people.lobby_of(account.steamid))
             lobby = people.lobby_of(account.steamid)
             if lobby is not None:
-                await eventually(lambda: finished.done() or not lobby.players, 30.0)
+                await eventually(lambda: finished.done() or not lobby.players)
                 for who, team in ((ANN, Team.RADIANT), (BEN, Team.DIRE)):
                     people.join(lobby, who, clock.now(), "pass")
                     people.seat(who, team, 1, clock.now())

@@ -70,7 +70,7 @@ async def test_the_token_of_a_removed_bot_is_kept_for_its_return(tmp_path: Path)
     file.write_text(whole)
     async with application(load_fleet(file), HERE, tmp_path / "data", stagger_s=0) as program:
         bots = program.store.bots
-        await eventually(lambda: all(bot.healthy for bot in bots.values()), 30)
+        await eventually(lambda: all(bot.healthy for bot in bots.values()))
         since, by_password = bots["lobby-2"].connected_since, dict(simulator.stats.methods)
         file.write_text("".join(line for line in whole.splitlines(keepends=True) if "lobby-1" not in line))
         await program.reloader.ask("a test")
@@ -79,7 +79,7 @@ async def test_the_token_of_a_removed_bot_is_kept_for_its_return(tmp_path: Path)
         await eventually(lambda: len(simulator.links) == 1)
         file.write_text(whole)
         await program.reloader.ask("a test")
-        await eventually(lambda: all(bot.healthy for bot in bots.values()) and len(bots) == 2, 30)
+        await eventually(lambda: all(bot.healthy for bot in bots.values()) and len(bots) == 2)
         assert bots["lobby-2"].connected_since == since
         begin = "Authentication.BeginAuthSessionViaCredentials#1"
         assert simulator.stats.methods[begin] == by_password[begin] == 2

@@ -66,3 +66,17 @@ def test_a_fast_loop_waits_for_a_fraction_of_the_time_and_loses_no_socket() -> N
 
     with asyncio.Runner(loop_factory=lambda: SteadyLoop(pace=1000.0)) as runner:
         runner.run(scene())
+
+
+def test_time_hardly_passes_while_a_thread_works() -> None:
+    async def scene() -> None:
+        running = asyncio.get_running_loop()
+        began = running.time()
+        async with asyncio.timeout(5):  # a twentieth of a second of waiting
+            await asyncio.to_thread(time.sleep, 0.3)
+        assert running.time() - began < 0.3
+        await asyncio.sleep(60)  # and passes as before when it has done it
+        assert running.time() - began >= 60
+
+    with asyncio.Runner(loop_factory=lambda: SteadyLoop(pace=100.0)) as runner:
+        runner.run(scene())

@@ -24,13 +24,13 @@ async def test_changes_are_seen_and_a_restart_is_told(tmp_path: Path) -> None:
             env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "error"},
         )  # fmt: skip
         readers = [asyncio.create_task(_read(process.stdout, lines)), asyncio.create_task(_read(process.stderr, said))]
-        await eventually(lambda: any("lobby-1" in each for each in lines), 30)
+        await eventually(lambda: any("lobby-1" in each for each in lines))
         assert (await botctl("stop", "lobby-1", data_dir=tmp_path / "data")).code == 0
         await eventually(lambda: any(each.endswith("lobby-1  ✓ connected → - disconnected") for each in lines))
     await eventually(lambda: any("coming back" in each for each in said))
     again = WebSettings(listen=((host, port),))
     async with running(tmp_path, settings=again, ready={"alttpr"}):
-        await eventually(lambda: any("the server has begun anew" in each for each in said), 30)
+        await eventually(lambda: any("the server has begun anew" in each for each in said))
         assert (await botctl("start", "lobby-1", data_dir=tmp_path / "data")).code == 0
         await eventually(lambda: "✓ connected" in lines[-1] or any(each.endswith("→ ✓ connected") for each in lines))
         process.send_signal(signal.SIGINT)

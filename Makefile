@@ -6,9 +6,12 @@ CONFIG ?= config.yaml
 SEED   ?= 1
 MINUTES ?= 10
 ROUNDS  ?= 2
+ENGINE = docker
+TAG    = bot-exporter
+REVISION = $(shell git rev-parse HEAD)
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test fuzz soak check fmt bench docs schema proto image lock clean
+.PHONY: help run setup test fuzz soak check fmt bench docs schema proto image dist audit lock clean
 
 help: ## show the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -68,11 +71,23 @@ schema: $(VENV)/.dev ## make the schema of dashboards from Grafana's own types (
 proto: $(VENV)/.dev ## generate the protobuf module of the Dota 2 messages
 	$(BIN)/python scripts/protos.py
 
-image: ## build the image bot-exporter, with Docker
-	docker build --tag bot-exporter --build-arg REVISION=$$(git rev-parse HEAD) .
+# In Podman's own format an image has no HEALTHCHECK; Docker takes no notice of the variable.
+image: ## build the image bot-exporter, with Docker; ENGINE=podman with Podman
+	BUILDAH_FORMAT=docker $(ENGINE) build --tag $(TAG) --build-arg REVISION=$(REVISION) .
+
+# Anew each time: what lies in dist/ belongs together. The warning is that a lock says nothing of who needs whom.
+dist: $(VENV)/.dev ## build what is released: the wheel, and the bill of materials of what is locked for it (CycloneDX)
+	rm -rf dist build/lib build/bdist.*
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --no-index --wheel-dir=dist .
+	$(BIN)/python -W ignore::UserWarning -m cyclonedx_py requirements requirements/run.txt --pyproject=pyproject.toml --mc-type=application \
+	    --spec-version=1.6 --output-reproducible --validate --output-file=dist/bot-exporter.cdx.json
+	cd dist && sha256sum * > SHA256SUMS
+
+audit: $(VENV)/.dev ## ask for known vulnerabilities of what is locked (needs the internet)
+	$(BIN)/python scripts/audit.py
 
 lock: $(VENV)/.run ## resolve the dependencies anew (one resolver run for all)
 	$(BIN)/python scripts/lock.py
 
 clean: ## remove the virtual environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info

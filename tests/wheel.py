@@ -23,9 +23,8 @@ def sources() -> list[str]:
     return sorted(each.relative_to(ROOT).as_posix() for each in files)
 
 
-def build_wheel(scratch: Path) -> Path:
-    """Build the wheel of a copy of the sources, so that nothing that lies about in the tree gets into it."""
-    tree = scratch / "tree"
+def copied(tree: Path) -> Path:
+    """Copy what a build reads into a folder, so that nothing that lies about in this tree gets into what is built."""
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "exporter", tree / "exporter", ignore=ignored)
     for name in _BESIDE:
@@ -33,6 +32,12 @@ def build_wheel(scratch: Path) -> Path:
             shutil.copytree(ROOT / name, tree / name, ignore=ignored)
         elif (ROOT / name).exists():
             shutil.copy(ROOT / name, tree / name)
+    return tree
+
+
+def build_wheel(scratch: Path) -> Path:
+    """Build the wheel of a copy of the sources."""
+    tree = copied(scratch / "tree")
     _pip("wheel", "--no-deps", "--no-build-isolation", "--no-index", f"--wheel-dir={scratch / 'dist'}", str(tree))
     (wheel,) = (scratch / "dist").iterdir()
     return wheel

@@ -15,6 +15,7 @@ from typing import Final
 
 import structlog
 
+from exporter.addresses import shown
 from exporter.errors import StartError
 from exporter.timing import Clock
 from exporter.web.clients import Clients, group_of
@@ -178,11 +179,6 @@ def _bound(found: Sequence[tuple[int, int, int, str, tuple[object, ...]]]) -> It
             yield each
     if not some and missing is not None:
         raise missing
-
-
-def shown(host: str, port: int) -> str:
-    """Return an address as people write it."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 @contextmanager

@@ -1,30 +1,30 @@
-"""The question of `--healthcheck`: is the server of these settings alive?"""
+"""The question of `--healthcheck`: is the server alive? Asked every 30 s, so it imports little."""
 
 import http.client
 import ssl
 import sys
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from exporter.web.acceptor import shown
-from exporter.web.routes import LIVENESS
-from exporter.web.settings import WebSettings
-from exporter.web_config import ServerTls
+from exporter.addresses import LIVENESS, Addresses, shown
+
+if TYPE_CHECKING:
+    from exporter.web_config import ServerTls
 
 _LIMIT_S: Final = 3.0
 # How a client without a certificate is turned away in the middle of a handshake of TLS 1.2.
 _REFUSED_TLS12: Final = ("SSLV3_ALERT_HANDSHAKE_FAILURE", "UNEXPECTED_EOF_WHILE_READING")
 
 
-def healthcheck(settings: WebSettings, tls: ServerTls | None = None) -> int:
-    """Ask the server that runs with these settings; return 0 if it is alive.
+def healthcheck(server: Addresses, tls: "ServerTls | None" = None) -> int:
+    """Ask the server that has these addresses; return 0 if it is alive.
 
     With TLS the certificate is not verified: it is made for the name that clients use, not for the address that is
     asked here, and nothing secret is sent. A server that wants a client certificate refuses this client, which has
     none. That counts as alive, because it is the event loop that refuses.
     """
-    host, port = settings.listen[0]
+    host, port = server.listen[0]
     asked = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  (asked, not opened)
-    path = f"{settings.prefix}{LIVENESS}"
+    path = f"{server.prefix}{LIVENESS}"
     if tls is None:
         connection = http.client.HTTPConnection(asked, port, timeout=_LIMIT_S)
     else:

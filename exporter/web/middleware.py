@@ -21,6 +21,7 @@ import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
+from exporter.addresses import LIVENESS
 from exporter.stats import HttpStats
 from exporter.timing import Clock
 from exporter.web.answers import JSON_TYPE, HttpProblem, problem_answer
@@ -29,7 +30,7 @@ from exporter.web.connection import PIECE, Connection
 from exporter.web.keys import KEY, Gate
 from exporter.web.listeners import Listeners
 from exporter.web.rate import RateLimiter
-from exporter.web.routes import LIVENESS, PROBES, STREAM, Route
+from exporter.web.routes import PROBES, STREAM, Route
 from exporter.web.settings import Limits
 from exporter.web.slots import Slots
 from exporter.web.stream.feed import ADMISSION, BEGUN, is_websocket, takes_events

@@ -8,9 +8,10 @@ from types import MappingProxyType
 
 from aiohttp import web
 
+from exporter.addresses import DEFAULT_LISTEN
 from exporter.platforms.dota2.choices import MODES, REGIONS, Choices
 from exporter.web.answers import HttpProblem
-from exporter.web.settings import DEFAULT_LISTEN, WebSettings
+from exporter.web.settings import WebSettings
 
 _FOLDER = Path(__file__).parent / "static"
 TYPES = MappingProxyType({".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"})

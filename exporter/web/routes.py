@@ -6,6 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
+from exporter.addresses import LIVENESS
 from exporter.web.api.pages import ApiPages
 from exporter.web.control.service import ControlRoutes
 from exporter.web.history import HistoryRoutes
@@ -17,7 +18,6 @@ from exporter.web.scrape import Scrape
 from exporter.web.status import StatusPages
 from exporter.web.stream.feed import StreamFeed
 
-LIVENESS: Final = "/-/healthy"
 READINESS: Final = "/-/ready"
 PROBES: Final = (LIVENESS, READINESS)
 STREAM: Final = "/status/stream"

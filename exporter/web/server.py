@@ -9,12 +9,13 @@ from typing import NoReturn
 import structlog
 from aiohttp import web
 
+from exporter.addresses import shown
 from exporter.model.states import PlatformTraits
 from exporter.process import ProcessState
 from exporter.stats import HttpStats, LogonStats, StorageStats, StreamStats
 from exporter.store import StatusStore
 from exporter.timing import Clock
-from exporter.web.acceptor import Acceptor, shown
+from exporter.web.acceptor import Acceptor
 from exporter.web.api.document import check_described, document
 from exporter.web.api.pages import ApiPages
 from exporter.web.clients import Clients

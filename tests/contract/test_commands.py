@@ -9,8 +9,9 @@ from pathlib import Path
 import click
 import pytest
 
-from exporter import cli, migrate
+from exporter import migrate
 from exporter.ctl import main as botctl
+from exporter.flags import parse_flags
 from tests.contract.test_documents import DOCUMENTS, ROOT, blocks, prose
 from tests.shell import Request, commands, curl_request, variables
 from tests.web.fleet import Fleet
@@ -71,7 +72,7 @@ def test_our_command_takes_these_flags(line: str) -> None:
         if arguments[:1] == ["migrate"]:
             migrate.parse_flags(arguments[1:])
         else:
-            cli.parse_flags(arguments)
+            parse_flags(arguments)
 
 
 def mentions() -> list[str]:

@@ -17,10 +17,10 @@ import pytest
 from pydantic import BaseModel
 
 import exporter.config
-from exporter import cli
 from exporter.app import load_fleet
 from exporter.config import BotEntry, Config, load
 from exporter.errors import AuthReason, ConfigError, DisconnectReason, FailureReason
+from exporter.flags import parse_flags
 from exporter.metrics.catalogue import FAMILIES
 from exporter.model.states import BotStatus, CreateFailure
 from exporter.platforms import PLATFORMS
@@ -139,7 +139,7 @@ def test_every_document_can_be_reached_from_the_readme() -> None:
 
 def flags(capsys: pytest.CaptureFixture[str]) -> set[str]:
     with pytest.raises(SystemExit):
-        cli.parse_flags(["--help"])
+        parse_flags(["--help"])
     return set(re.findall(r"--[a-z][a-z.-]*[a-z]", capsys.readouterr().out))
 
 

@@ -12,9 +12,9 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.cli import parse_flags
 from exporter.config import BotEntry, Config, load, secret_option
 from exporter.errors import ConfigError, Problem
+from exporter.flags import parse_flags
 from exporter.secrets import Secret, SecretError, SecretSource, read_secret_file
 from exporter.sections import is_loopback
 from exporter.simulators.steam import demo_password, demo_secret

@@ -10,6 +10,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
 
+from exporter.addresses import LIVENESS
 from exporter.web.answers import JSON_TYPE, PROBLEM_TYPE
 from exporter.web.api.operation import TEXT, Given, Operation, Parameter
 from exporter.web.api.operations import OPERATIONS, TAGS, TELEMETRY
@@ -17,7 +18,7 @@ from exporter.web.api.shapes import Problem, Waiting
 from exporter.web.control.giving import gives_order
 from exporter.web.control.requests import MOST_WAIT_S, WAIT_S
 from exporter.web.keys import Access
-from exporter.web.routes import LIVENESS, Route
+from exporter.web.routes import Route
 
 Json = dict[str, Any]
 

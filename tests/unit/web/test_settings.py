@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from exporter.addresses import parse_listen_address
 from exporter.errors import ConfigError
-from exporter.web.settings import WebSettings, parse_listen_address
+from exporter.web.settings import WebSettings
 
 
 @pytest.mark.parametrize(

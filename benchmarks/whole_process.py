@@ -74,7 +74,7 @@ TITLES: Final = {
     "start_s": ("s until every bot works", 1),
     "start_cpu_s": ("CPU s until then", 1),
     "rate": ("messages a second that bots got", 0),
-    "held": ("of those that were due", 3),
+    "held": ("heartbeats that were answered, of those due", 3),
     "cpu": ("CPU, share of one processor", 3),
     "site_cpu": ("  of the simulated Steam, for comparison", 3),
     "lag_p50": ("loop lag ms: p50", 2),
@@ -247,7 +247,7 @@ class Steady:
         a_second = {key: (value - before[key]) / lasted_s for key, value in now.items()}
         figures = {
             "rate": a_second["received"],
-            "held": a_second["received"] * self.load.beat_s / self.load.bots,
+            "held": a_second["heartbeats"] * self.load.beat_s / self.load.bots,
             "cpu": a_second["cpu_s"],
             "scrape_p50": percentile(took, 0.5),
             "scrape_p99": percentile(took, 0.99),
@@ -256,8 +256,10 @@ class Steady:
         return figures | ({"site_cpu": a_second["site_s"]} if self.site is not None else {})
 
     def _now(self) -> Figures:
-        site_s = processor_s(self.site.pid) if self.site is not None else 0.0
-        return self.fleet.ask("fleet") | self.readers.ask("seen") | {"site_s": site_s}
+        now: Figures = self.fleet.ask("fleet") | self.readers.ask("seen")
+        if self.site is None:
+            return now | {"heartbeats": now["received"]}
+        return now | {"heartbeats": self.site.ask("truth")["heartbeats"], "site_s": processor_s(self.site.pid)}
 
 
 @contextlib.contextmanager
@@ -337,7 +339,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = Options(SMOKE, rounds=1, steady_s=2.0, watched_s=1.0, settle_s=0.5, limit_s=60.0)
     else:
         loads = FULL if given.only is None else (FULL[given.only - 1],)
-        options = Options(loads, given.rounds, steady_s=20.0, watched_s=15.0, settle_s=5.0)
+        options = Options(loads, given.rounds, steady_s=18.0, watched_s=15.0, settle_s=5.0)
     report = run(options)
     print(table(report))
     if given.json:

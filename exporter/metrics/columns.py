@@ -106,13 +106,13 @@ class Table:
         self.columns = {name: Column(self._owners if name in shared else None) for name in families}
         self._free: list[int] = []
 
-    def take(self, owner: str) -> int:
+    def take(self, owner: bytes) -> int:
         """Return an empty slot for an object with these labels."""
         if self._free:
             slot = self._free.pop()
-            self._owners[slot] = owner.encode()
+            self._owners[slot] = owner
             return slot
-        self._owners.append(owner.encode())
+        self._owners.append(owner)
         for column in self.columns.values():
             column.grow()
         return len(self._owners) - 1

@@ -163,7 +163,7 @@ BOT_VALUES: Mapping[str, BotValues] = {
     "bot_state_transitions_total": _counts("bot_state_transitions_total", lambda traits: traits.states),
     "bot_messages_received_total": _number(lambda bot: bot.messages[0], "messages"),
     "bot_messages_sent_total": _number(lambda bot: bot.messages[1], "messages"),
-    "bot_unknown_messages_total": _number(lambda bot: bot.messages[2], "messages"),
+    "bot_unknown_messages_total": _number(lambda bot: bot.messages[2], "messages", shared=True),
     "bot_protocol_errors_total": BotValues(_errors, ("messages",), shared=True),
     "bot_race_rooms": BotValues(
         lambda bot: ((("true",), bot.rooms_connected), (("false",), bot.rooms - bot.rooms_connected)),

@@ -53,7 +53,7 @@ class _Bot:
 
     __slots__ = ("category", "families", "labels", "messages", "parts", "races", "slot", "traits")
 
-    def __init__(self, slot: int, label: str, record: BotRecord, families: frozenset[str]) -> None:
+    def __init__(self, slot: int, label: bytes, record: BotRecord, families: frozenset[str]) -> None:
         self.slot = slot
         self.labels = label
         self.traits = record.traits
@@ -182,9 +182,9 @@ class Fleet:
             written = shape(family, _OWN_LABELS[family], tuple(values.rows(figures)))
         elif values.number is not None:
             figure = values.number(figures)
-            written = b"" if figure is None else f"{family}{{{bot.labels}}} {number(figure)}\n".encode()
+            written = b"" if figure is None else f"{family}{{{bot.labels.decode()}}} {number(figure)}\n".encode()
         else:
-            written = samples(family, _OWN_LABELS[family], values.rows(figures), bot.labels).encode()
+            written = samples(family, _OWN_LABELS[family], values.rows(figures), bot.labels.decode()).encode()
         self.columns[family].put(bot.slot, written)
 
     def _write_messages(self, name: str, bot: _Bot, now: Messages) -> None:
@@ -206,7 +206,7 @@ class Fleet:
                 del self._slots[category]
             return
         if slot is None:
-            slot = self._slots[category] = self._categories.take(label)
+            slot = self._slots[category] = self._categories.take(label.encode())
         races = tuple(self._rooms.of_category(category))
         for family, rows in CATEGORY_VALUES.items():
             text = samples(family, FAMILIES[family].label_names[1:], rows(races), label)
@@ -217,7 +217,7 @@ class Fleet:
         if self._traits.get(traits.name) is not traits:
             self._traits[traits.name] = traits
             self._families[traits.name] = frozenset(each for each in BOT_VALUES if FAMILIES[each].applies_to(traits))
-        label = labels(("bot", "platform"), (record.name, record.platform))
+        label = labels(("bot", "platform"), (record.name, record.platform)).encode()
         bot = self._written[name] = _Bot(self._bots.take(label), label, record, self._families[traits.name])
         self._platforms[traits.name] += 1
         return bot

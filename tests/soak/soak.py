@@ -368,9 +368,10 @@ class Soak:
                 self.bill.problems.append(f"{name} is {metrics[name, '']:.0f}")
 
     def _read_log(self) -> None:
+        """Find whatever means a mistake of ours; the end of a long line says which exception it was."""
         for line in self._running.log:
             if re.search(r"level=(error|critical)|this is a bug|Traceback", line):
-                self.bill.problems.append(f"log: {line[:300]}")
+                self.bill.problems.append(f"log: {line if len(line) < 1000 else line[:300] + ' ... ' + line[-700:]}")
 
     async def _get(self, session: aiohttp.ClientSession, path: str) -> Json:
         async with session.get(path) as response:
@@ -448,12 +449,18 @@ async def soaking(options: Options, folder: Path) -> AsyncIterator[Soak]:
     with _services(options, folder / "services.log") as services:
         places = await asyncio.to_thread(services.ask, "start")
         config = write_config(folder, options, places)
-        async with exporter(config, folder / "data", start_s=CALM_S) as running:
+        async with exporter(config, folder / "data", start_s=CALM_S, stop_s=CALM_S) as running:
             yield Soak(options, services, running, folder, places)
 
 
 async def soak(options: Options) -> Bill:
-    """Do it all in a temporary folder; returns the bill."""
+    """Do it all in a temporary folder; returns the bill, in which also stands what ended it early."""
+    bill = Bill(options)
     with tempfile.TemporaryDirectory() as name:
-        async with soaking(options, Path(name)) as run:
-            return await run.run()
+        try:
+            async with soaking(options, Path(name)) as run:
+                bill = run.bill
+                await run.run()
+        except (AssertionError, TimeoutError, ExceptionGroup) as error:
+            bill.problems.append(f"it did not come to a good end: {error!r}")
+    return bill

@@ -105,6 +105,32 @@ class Bill:
                 return bound * 1000
         return 0.0
 
+    def as_json(self) -> Json:
+        """Return the figures of docs/reliability.md."""
+        orders_s, memory = [each[2] for each in self.orders], [each[1] for each in self.memory]
+        shares = {"p50": 0.5, "p99": 0.99, "max": 1.0}
+        return {
+            "bots": self.options.bots,
+            "trouble_s": self.options.trouble_s,
+            "seed": self.options.seed,
+            "faults": self.faults,
+            "failed_connections": self.troubled,
+            "recovered_s": self.recovered_s,
+            "memory_mb": {"first": memory[0], "last": memory[-1], "most": max(memory)} if memory else {},
+            "memory_slope_mb_a_minute": self.slope_mb_a_minute,
+            "ran_s": self.ran_s,
+            "starved_s": self.starved_s,
+            "lag_ms_at_most": {name: self.lag_ms(share) for name, share in shares.items()},
+            "scrapes": len(self.scrapes_s),
+            "scrape_s": {name: percentile(self.scrapes_s, share) for name, share in shares.items()},
+            "orders": len(self.orders),
+            "order_s": {name: percentile(orders_s, share) for name, share in shares.items()},
+            "reloads": self.reloads,
+            "frames": self.frames,
+            "readers": self.options.readers,
+            "problems": self.problems,
+        }
+
     def lines(self) -> Iterator[str]:
         """Yield the bill for people."""
         options, orders_s = self.options, [each[2] for each in self.orders]

@@ -37,12 +37,14 @@ setup: $(VENV)/.dev ## install all that development and tests need (Debian packa
 test: setup ## run all tests
 	$(BIN)/python -m pytest -n auto --dist=worksteal
 
-fuzz: setup ## thousands of requests made from the API's description, and of foreign bytes; SEED=n others (15 minutes)
-	BOT_EXPORTER_FUZZ_EXAMPLES=3000 timeout 5m $(BIN)/python -m pytest -q tests/unit/test_foreign.py tests/web/test_foreign.py
+fuzz: setup ## thousands of requests made from the API's description, and of foreign bytes; SEED=n others (half an hour)
+	BOT_EXPORTER_FUZZ_EXAMPLES=3000 timeout 20m $(BIN)/python -m pytest -q \
+		tests/unit/test_foreign.py tests/web/test_foreign.py tests/unit/test_config.py tests/unit/platforms
 	BOT_EXPORTER_FUZZ=5000 BOT_EXPORTER_FUZZ_SEED=$(SEED) $(BIN)/python -m pytest -q -s tests/e2e/test_fuzz.py
 
 soak: setup ## ten minutes of trouble for 500 bots of both platforms; SEED=n other trouble, MINUTES=n longer
-	$(BIN)/python -m tests.soak --seed $(SEED) --minutes $(MINUTES)
+	@mkdir -p build
+	$(BIN)/python -m tests.soak --seed $(SEED) --minutes $(MINUTES) --json build/soak.json
 
 check: $(VENV)/.dev ## ruff, mypy --strict, import-linter, generated documents
 	$(BIN)/ruff check .

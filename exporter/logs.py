@@ -70,7 +70,7 @@ class Redactor:
     It belongs to whoever wires the program, and is given to each part that learns a secret.
     """
 
-    __slots__ = ("_ends", "_heads", "_held", "_now", "_until")
+    __slots__ = ("_ends", "_heads", "_held", "_now", "_queued", "_until")
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         # Values by their first characters, so that the cost follows the text's length, not the fleet's size.
@@ -78,6 +78,7 @@ class Redactor:
         self._held: Counter[str] = Counter()  # by how many values each form is hidden
         self._until: dict[str, float] = {}
         self._ends: list[tuple[float, str]] = []
+        self._queued: set[str] = set()
         self._now = now
 
     def __len__(self) -> int:
@@ -102,8 +103,7 @@ class Redactor:
         if value not in self._until:
             self._hide(value)
         self._until[value] = until
-        if until < math.inf:
-            heapq.heappush(self._ends, (until, value))
+        self._queue(value, until)
 
     def discard(self, secret: str | Revealable) -> None:
         """Forget a value that no one uses any more, such as an expired token."""
@@ -130,9 +130,19 @@ class Redactor:
 
     def _forget(self, now: float) -> None:
         while self._ends and self._ends[0][0] <= now:
-            until, value = heapq.heappop(self._ends)
-            if self._until.get(value) == until:
+            _, value = heapq.heappop(self._ends)
+            self._queued.discard(value)
+            until = self._until.get(value, -math.inf)
+            if until > now:
+                self._queue(value, until)
+            else:
                 self.discard(value)
+
+    def _queue(self, value: str, until: float) -> None:
+        """Have a value looked at when its time is over: it has one place, however often it is prolonged."""
+        if until < math.inf and value not in self._queued:
+            self._queued.add(value)
+            heapq.heappush(self._ends, (until, value))
 
     def text(self, text: str) -> str:
         """Return a text without secrets."""

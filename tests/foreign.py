@@ -4,7 +4,8 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-EXAMPLES = int(os.environ.get("BOT_EXPORTER_FUZZ_EXAMPLES", "100"))
+MORE = "BOT_EXPORTER_FUZZ_EXAMPLES"
+EXAMPLES = int(os.environ.get(MORE, "100"))
 
 much = settings(
     max_examples=EXAMPLES,

@@ -102,7 +102,7 @@ class Feed:
                         proxy=None,
                     )
                 )
-            except (InvalidHandshake, OSError, EOFError) as error:
+            except (InvalidHandshake, ConnectionClosed, OSError, EOFError) as error:
                 raise self._failure(error) from None
             if socket.response is not None:
                 self.ahead_s = server_time(_lower(socket.response.headers)) - time.time()

@@ -72,6 +72,7 @@ async def exporter(
     cwd: Path = ROOT,
     environment: Mapping[str, str] = MappingProxyType({}),
     start_s: float = 30.0,
+    stop_s: float = 15.0,
 ) -> AsyncIterator[Running]:
     """Run the exporter on a free port until the block ends; it must then stop by itself on SIGTERM."""
     process = await asyncio.create_subprocess_exec(
@@ -102,7 +103,7 @@ async def exporter(
         yield running
         if process.returncode is None:
             running.terminate()
-            assert await running.exit_code() == 0, log
+            assert await running.exit_code(stop_s) == 0, log
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()

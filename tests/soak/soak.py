@@ -105,6 +105,32 @@ class Bill:
                 return bound * 1000
         return 0.0
 
+    def as_json(self) -> Json:
+        """Return the figures of docs/reliability.md."""
+        orders_s, memory = [each[2] for each in self.orders], [each[1] for each in self.memory]
+        shares = {"p50": 0.5, "p99": 0.99, "max": 1.0}
+        return {
+            "bots": self.options.bots,
+            "trouble_s": self.options.trouble_s,
+            "seed": self.options.seed,
+            "faults": self.faults,
+            "failed_connections": self.troubled,
+            "recovered_s": self.recovered_s,
+            "memory_mb": {"first": memory[0], "last": memory[-1], "most": max(memory)} if memory else {},
+            "memory_slope_mb_a_minute": self.slope_mb_a_minute,
+            "ran_s": self.ran_s,
+            "starved_s": self.starved_s,
+            "lag_ms_at_most": {name: self.lag_ms(share) for name, share in shares.items()},
+            "scrapes": len(self.scrapes_s),
+            "scrape_s": {name: percentile(self.scrapes_s, share) for name, share in shares.items()},
+            "orders": len(self.orders),
+            "order_s": {name: percentile(orders_s, share) for name, share in shares.items()},
+            "reloads": self.reloads,
+            "frames": self.frames,
+            "readers": self.options.readers,
+            "problems": self.problems,
+        }
+
     def lines(self) -> Iterator[str]:
         """Yield the bill for people."""
         options, orders_s = self.options, [each[2] for each in self.orders]
@@ -368,9 +394,10 @@ class Soak:
                 self.bill.problems.append(f"{name} is {metrics[name, '']:.0f}")
 
     def _read_log(self) -> None:
+        """Find whatever means a mistake of ours; the end of a long line says which exception it was."""
         for line in self._running.log:
             if re.search(r"level=(error|critical)|this is a bug|Traceback", line):
-                self.bill.problems.append(f"log: {line[:300]}")
+                self.bill.problems.append(f"log: {line if len(line) < 1000 else line[:300] + ' ... ' + line[-700:]}")
 
     async def _get(self, session: aiohttp.ClientSession, path: str) -> Json:
         async with session.get(path) as response:
@@ -448,12 +475,18 @@ async def soaking(options: Options, folder: Path) -> AsyncIterator[Soak]:
     with _services(options, folder / "services.log") as services:
         places = await asyncio.to_thread(services.ask, "start")
         config = write_config(folder, options, places)
-        async with exporter(config, folder / "data", start_s=CALM_S) as running:
+        async with exporter(config, folder / "data", start_s=CALM_S, stop_s=CALM_S) as running:
             yield Soak(options, services, running, folder, places)
 
 
 async def soak(options: Options) -> Bill:
-    """Do it all in a temporary folder; returns the bill."""
+    """Do it all in a temporary folder; returns the bill, in which also stands what ended it early."""
+    bill = Bill(options)
     with tempfile.TemporaryDirectory() as name:
-        async with soaking(options, Path(name)) as run:
-            return await run.run()
+        try:
+            async with soaking(options, Path(name)) as run:
+                bill = run.bill
+                await run.run()
+        except (AssertionError, TimeoutError, ExceptionGroup) as error:
+            bill.problems.append(f"it did not come to a good end: {error!r}")
+    return bill

@@ -19,6 +19,7 @@ from exporter.secrets import Secret, SecretError, SecretSource, read_secret_file
 from exporter.sections import is_loopback
 from exporter.simulators.steam import demo_password, demo_secret
 from exporter.yaml_lines import unknown_key
+from tests.foreign import EXAMPLES
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "data" / "config"
@@ -321,7 +322,9 @@ def test_secret_option_mistakes(options: dict[str, object], line: int, key: str,
     assert caught.value.problems == (Problem("config.yaml", line, f"bots[0].{key}", message),)
 
 
-ANY_FILE = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ANY_FILE = settings(
+    max_examples=max(150, EXAMPLES), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.dates() | st.datetimes()
 KEYS = st.text() | st.sampled_from(
     [

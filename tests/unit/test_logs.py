@@ -309,6 +309,22 @@ def test_what_is_good_for_a_while_is_hidden_for_a_while() -> None:
     assert len(redactor) == 3
 
 
+def test_a_value_that_is_prolonged_at_each_logon_takes_no_more_room() -> None:
+    clock = ManualClock()
+    redactor = Redactor(clock.monotonic)
+    for _ in range(1000):
+        redactor.add("the token of a bot", 3600.0)
+        clock.skip(60)
+    assert len(redactor._ends) == 1
+    clock.skip(3500)
+    redactor.add("another token", 60.0)
+    assert redactor.text("the token of a bot") == STARS
+    clock.skip(100)
+    redactor.add("and another", 60.0)
+    assert redactor.text("the token of a bot") == "the token of a bot"
+    assert len(redactor) == 1
+
+
 def test_forms_that_two_values_share_stay_hidden() -> None:
     redactor = Redactor()
     redactor.add("pass word")

@@ -170,7 +170,7 @@ class RacetimeClient:
                 proxy=None,
                 logger=_SILENT,
             )
-        except (OSError, EOFError, InvalidHandshake) as error:
+        except (OSError, EOFError, InvalidHandshake, ConnectionClosed) as error:  # the last: reset before the hello
             raise network_error(url, error) from error
         return RoomSocket(connection, self._keepalive)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import aiohttp
 import orjson
-from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus
 
 from exporter.errors import ExporterError, FailureReason, RateLimited, TransientError
 
@@ -102,7 +102,7 @@ def network_error(what: str, error: Exception) -> TransientError:
             return kind(FailureReason.PROTOCOL, f"{what}: the connection ended without an answer")
         case InvalidHandshake() | aiohttp.ClientPayloadError() | aiohttp.ClientResponseError():
             return kind(FailureReason.PROTOCOL, f"{what}: the answer is no valid HTTP")
-        case OSError() | aiohttp.ServerDisconnectedError():
+        case OSError() | aiohttp.ServerDisconnectedError() | ConnectionClosed():
             return kind(FailureReason.OTHER, f"{what}: the connection was lost ({type(cause).__name__})")
     return kind(FailureReason.OTHER, f"{what}: {type(error).__name__}")
 

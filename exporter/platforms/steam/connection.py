@@ -81,7 +81,7 @@ class SteamConnection:
                 proxy=None,
                 logger=_SILENT,
             )
-        except (OSError, EOFError, InvalidHandshake) as error:
+        except (OSError, EOFError, InvalidHandshake, ConnectionClosed) as error:  # the last: reset before the hello
             raise _unreachable(what, error) from error
         return cls(connection, SteamSession(stats, clock.monotonic(), wanted), clock, url)
 

@@ -100,7 +100,10 @@ class ConnectionManager:
         ws = web.WebSocketResponse(autoping=False, compress=False, timeout=CLOSE_LIMIT_S)
         if not ws.can_prepare(request):
             return web.Response(status=400)
-        await ws.prepare(request)
+        try:
+            await ws.prepare(request)
+        except ConnectionError:  # who asked has left meanwhile
+            return ws
         link = Link(ws, request.transport, self.number, request.remote or "")
         link.last_heard = self._clock.monotonic()
         self.links.append(link)

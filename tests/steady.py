@@ -45,7 +45,7 @@ class SteadyLoop(asyncio.SelectorEventLoop):
         return THREADS_PACE if self._threads else self._pace
 
     def run_in_executor(
-        self, executor: Executor | None, func: Callable[[Unpack[_Arguments]], _T], *args: Unpack[_Arguments]
+        self, executor: Executor | None, func: Callable[[Unpack[_Arguments]], _T], *args: *_Arguments
     ) -> asyncio.Future[_T]:
         done = super().run_in_executor(executor, func, *args)
         self._threads += 1

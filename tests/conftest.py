@@ -1,8 +1,14 @@
-"""Options of all tests, and the one thing that a shell may have left in a way that tests cannot live with."""
+"""Options of all tests, their order, and the one thing that a shell may have left as tests cannot live with."""
 
 import signal
+from collections import defaultdict
+from pathlib import Path
 
 import pytest
+
+TESTS = Path(__file__).parent
+# What takes seconds, and mostly waits: for programs, a browser, or faults that take their time.
+LONG = ("e2e", "browser", "trouble", "contract/test_benchmark", "protocol/test_racetime_schedules", "storage/test_kill")
 
 # Whoever runs the tests in the background of a script ignores Ctrl-C, and so would every program that they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -11,3 +17,30 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--screenshots", metavar="FOLDER", help="have tests/browser write the README's pictures there")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deal the long tests out, so that each worker begins with some: the run then ends with many that are short.
+
+    The list is cut into as many equal parts as there are workers, and who is done takes from the ends of the others'.
+    The tests of one file stay together, and those of the browser: they share what takes long to start.
+    """
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    groups, short = defaultdict[str, list[pytest.Item]](list), list[pytest.Item]()
+    for item in items:
+        place = item.path.relative_to(TESTS).as_posix()
+        if place.startswith(LONG):
+            groups["browser" if place.startswith("browser") else place].append(item)
+        else:
+            short.append(item)
+    parts: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    for number, group in enumerate(groups.values()):
+        parts[number % workers] += group
+    left = len(items)
+    for number, part in enumerate(parts):
+        size = left // (workers - number)
+        fill = max(0, size - len(part))
+        part.extend(short[:fill])
+        del short[:fill]
+        left -= size
+    items[:] = [item for part in [*parts, short] for item in part]

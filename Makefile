@@ -34,10 +34,12 @@ setup: $(VENV)/.dev ## install all that development and tests need (Debian packa
 	$(BIN)/python scripts/debian_packages.py
 	$(BIN)/python scripts/node_packages.py
 
+# One worker more than processors: many tests wait for other programs, and the others compute meanwhile.
 test: setup ## run all tests
-	$(BIN)/python -m pytest -n auto --dist=worksteal
+	$(BIN)/python -m pytest -n $$(($$(nproc) + 1)) --dist=worksteal
 
-fuzz: setup ## thousands of requests made from the API's description, and of foreign bytes; SEED=n others (half an hour)
+fuzz: setup ## thousands of requests made from the API's description, of foreign bytes, of faults; SEED=n others (half an hour)
+	BOT_EXPORTER_SCHEDULES=400 $(BIN)/python -m pytest -q tests/protocol/test_racetime_schedules.py
 	BOT_EXPORTER_FUZZ_EXAMPLES=3000 timeout 20m $(BIN)/python -m pytest -q \
 		tests/unit/test_foreign.py tests/web/test_foreign.py tests/unit/test_config.py tests/unit/platforms
 	BOT_EXPORTER_FUZZ=5000 BOT_EXPORTER_FUZZ_SEED=$(SEED) $(BIN)/python -m pytest -q -s tests/e2e/test_fuzz.py

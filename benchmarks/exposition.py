@@ -90,7 +90,7 @@ FULL: Final = (
     Fleet(10_000, "small", ALL, rounds=4, slow_rounds=1),
     Fleet(10_000, "real", (OURS, GO), rounds=5, slow=(GO,), slow_rounds=1),
 )
-SMOKE: Final = (Fleet(200, "small", ALL, rounds=1, slow_rounds=1),)
+SMOKE: Final = (Fleet(20, "small", ALL, rounds=1, slow_rounds=1),)
 
 
 @dataclass

@@ -310,7 +310,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parse(arguments)
     kinds = (given.kind,) if given.kind else tuple(KINDS)
     if given.smoke:
-        options = Options(bots=20, rounds=1, idle_s=0.5, limit_s=30.0, kinds=kinds, tls=given.tls, settle_s=0.3)
+        options = Options(bots=20, rounds=1, idle_s=0.5, limit_s=120.0, kinds=kinds, tls=given.tls, settle_s=0.3)
     else:
         options = Options(given.bots, given.rounds, given.idle, limit_s=120.0, kinds=kinds, tls=given.tls)
     with_peer, notes = not (given.no_peer or given.smoke), []

@@ -1,12 +1,18 @@
-"""Options of all tests, and the one thing that a shell may have left in a way that tests cannot live with."""
+"""Options of all tests, their order, and the one thing that a shell may have left as tests cannot live with."""
 
 import os
 import signal
+from collections import defaultdict
+from pathlib import Path
 
 import hypothesis
 import pytest
 
 from tests.foreign import EXAMPLES, MORE
+
+TESTS = Path(__file__).parent
+# What takes seconds, and mostly waits: for programs, a browser, or faults that take their time.
+LONG = ("e2e", "browser", "trouble", "contract/test_benchmark", "protocol/test_racetime_schedules", "storage/test_kill")
 
 # `make fuzz` tries more inputs in every test of a property that has no number of its own.
 if MORE in os.environ:
@@ -18,19 +24,42 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how much `make fuzz` tried, for docs/reliability.md."""
-    if MORE in os.environ:
-        passed = len(terminalreporter.getreports("passed"))
-        terminalreporter.write_line(f"fuzz: {passed} tests held, with up to {EXAMPLES} inputs for each property")
-
-
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--screenshots", metavar="FOLDER", help="have tests/browser write the README's pictures there")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what was proved in one way of several, as the tests recorded it: machines differ in what they allow."""
-    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+    """Say what was proved in one way of several, as machines differ; and how much `make fuzz` tried."""
+    passed = terminalreporter.getreports("passed")
+    if MORE in os.environ:
+        terminalreporter.write_line(f"fuzz: {len(passed)} tests held, with up to {EXAMPLES} inputs for each property")
+    for report in passed + terminalreporter.getreports("failed"):
         for name, told in report.user_properties:
             terminalreporter.write_line(f"{name}: {told}")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deal the long tests out, so that each worker begins with some: the run then ends with many that are short.
+
+    The list is cut into as many equal parts as there are workers, and who is done takes from the ends of the others'.
+    The tests of one file stay together, and those of the browser: they share what takes long to start.
+    """
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    groups, short = defaultdict[str, list[pytest.Item]](list), list[pytest.Item]()
+    for item in items:
+        place = item.path.relative_to(TESTS).as_posix()
+        if place.startswith(LONG):
+            groups["browser" if place.startswith("browser") else place].append(item)
+        else:
+            short.append(item)
+    parts: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    for number, group in enumerate(groups.values()):
+        parts[number % workers] += group
+    left = len(items)
+    for number, part in enumerate(parts):
+        size = left // (workers - number)
+        fill = max(0, size - len(part))
+        part.extend(short[:fill])
+        del short[:fill]
+        left -= size
+    items[:] = [item for part in [*parts, short] for item in part]

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
 
+from tests.eventually import LIMIT_S
+
 
 @dataclass(frozen=True)
 class Listener:
@@ -22,7 +24,7 @@ class Listener:
             bound.bind(f"\0{address[1:]}" if address[0] == "@" else address)
             yield cls(bound, address)
 
-    def next(self, limit_s: float = 20.0) -> dict[str, str]:
+    def next(self, limit_s: float = LIMIT_S) -> dict[str, str]:
         """Wait for a message and return its fields; raises TimeoutError. Blocks whatever thread it is called in."""
         self.socket.settimeout(limit_s)
         return _fields(self.socket.recv(4096))

@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 
+from tests.e2e.command import LIMIT_S
 from tests.e2e.prometheus import free_port
 from tests.tools import require_tool
 
@@ -66,7 +67,7 @@ async def alertmanager(config: Path, folder: Path) -> AsyncIterator[Alertmanager
         try:
             async with aiohttp.ClientSession() as session:
                 running = Alertmanager(address, path, session)
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(LIMIT_S):
                     while not await running.ready():
                         assert process.returncode is None, path.read_text()
                         await asyncio.sleep(0.05)

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from tests.e2e.command import LIMIT_S
 from tests.tools import require_tool
 
 CONFIG = """
@@ -54,7 +55,7 @@ class Prometheus:
             for sample in answer["result"]
         }
 
-    async def until(self, promql: str, labels: Sequence[str], expected: Samples, limit_s: float = 60.0) -> None:
+    async def until(self, promql: str, labels: Sequence[str], expected: Samples, limit_s: float = LIMIT_S) -> None:
         """Ask again until the answer is the expected one."""
         loop = asyncio.get_running_loop()
         end = loop.time() + limit_s
@@ -95,7 +96,7 @@ async def prometheus(
         try:
             async with aiohttp.ClientSession() as session:
                 server = Prometheus(f"http://127.0.0.1:{port}", session)
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(LIMIT_S):
                     while not await server.ready():
                         assert process.returncode is None, (folder / "prometheus.log").read_text()
                         await asyncio.sleep(0.05)

@@ -14,7 +14,7 @@ from exporter.simulators.dota2 import SCENARIOS, Plan
 from exporter.simulators.steam import SteamSimulator
 from exporter.simulators.steam import demo as demo_accounts
 from exporter.timing import SystemClock
-from tests.e2e.command import ROOT, Ended, exporter, run_to_end
+from tests.e2e.command import LIMIT_S, ROOT, Ended, exporter, run_to_end
 from tests.unit.ctl.answers import HOSTILE
 
 BOTCTL = Path(sys.executable).with_name("botctl")
@@ -50,7 +50,7 @@ async def run(*command: str, **environ: str) -> Ended:
         env={**inherited, "LANG": "C.UTF-8", "PYTHONWARNINGS": "error", **environ},
         cwd=ROOT,
     )
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(LIMIT_S):
         out, err = await process.communicate()
     assert process.returncode is not None
     return Ended(process.returncode, out.decode(), err.decode())

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.command import ROOT
+from tests.e2e.command import LIMIT_S, ROOT
 from tests.eventually import eventually
 from tests.unit.ctl.answers import fleet, status
 from tests.web.ctl.feed import Script, Serve, frame, scripted
@@ -74,7 +74,7 @@ async def test_a_live_table_and_a_line_for_each_change() -> None:
             await eventually(lambda: "sm  ✗ auth failed, invalid credentials → ✓ connected" in terminal.text)
             await eventually(lambda: "✓ connected     disconnected" in terminal.text)
             process.send_signal(signal.SIGINT)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(LIMIT_S):
                 assert await process.wait() == 0
         finally:
             terminal.close()
@@ -97,7 +97,7 @@ async def test_an_order_that_is_waited_for_can_be_interrupted() -> None:
         url = "http://127.0.0.1:{1}".format(*listening.sockets[0].getsockname())
         process = await terminal(BOTCTL, "stop", "sm", "--url", url)
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(LIMIT_S):
                 await held.wait()
                 process.send_signal(signal.SIGINT)
                 assert await process.wait() == 130

@@ -11,11 +11,11 @@ import pytest_asyncio
 
 from tests.contract.dashboards.shipped import Json, Target, choices, dashboards, filled, panels, targets, variables
 from tests.e2e.busy_fleet import DOTA2, RACETIME, BusyFleet, busy_fleet
+from tests.e2e.command import LIMIT_S
 from tests.eventually import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-LIMIT_S: Final = 60.0
 ALL: Final = ".+"
 SPAN_S: Final = 600.0
 """The time shown: all that the fleet has lived, also on a slow machine."""

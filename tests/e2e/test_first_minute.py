@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.e2e.command import COMMAND, ROOT, Ended, exporter, run_to_end
+from tests.e2e.command import COMMAND, LIMIT_S, ROOT, Ended, exporter, run_to_end
 from tests.e2e.site import site
 from tests.eventually import eventually
 
@@ -80,7 +80,7 @@ async def test_nobody_needs_to_listen(tmp_path: Path) -> None:
     )
     os.close(spoken)
     assert process.stderr is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(LIMIT_S):
         while b"msg=connected" not in (line := await process.stderr.readline()):
             assert line, "the exporter ended"
         process.terminate()
@@ -218,7 +218,7 @@ async def test_sigterm_drains_when_asked_to(tmp_path: Path) -> None:
 
 
 async def until(
-    ask: Callable[[], Awaitable[dict[str, object]]], good: Callable[[dict[str, object]], bool], limit_s: float = 20.0
+    ask: Callable[[], Awaitable[dict[str, object]]], good: Callable[[dict[str, object]], bool], limit_s: float = LIMIT_S
 ) -> None:
     deadline = time.monotonic() + limit_s
     while not good(answer := await ask()):

@@ -16,9 +16,9 @@ from pathlib import Path
 import aiohttp
 
 from tests.e2e.alertmanager import Alertmanager
-from tests.e2e.command import ROOT, exporter
+from tests.e2e.command import LIMIT_S, ROOT, exporter
 from tests.e2e.inboxes import Inboxes, inboxes
-from tests.e2e.paging import LIMIT_S, quick
+from tests.e2e.paging import quick
 from tests.e2e.prometheus import Prometheus, free_port
 from tests.eventually import eventually, until
 from tests.tools import require_tool
@@ -53,7 +53,7 @@ async def shell(script: str, folder: Path, typed: str = "") -> None:
         env={**os.environ, "PATH": f"{sudo.parent}:{os.environ['PATH']}"},
         cwd=ROOT,
     )
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(LIMIT_S):
         out, _ = await process.communicate(typed.encode())
     assert process.returncode == 0, out.decode()
 

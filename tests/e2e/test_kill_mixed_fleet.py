@@ -94,7 +94,7 @@ async def ready(session: aiohttp.ClientSession, running: Running) -> None:
         bots = answer["bots"]
         return all(bot["healthy"] or not bot["is_active"] for bot in bots) and len(bots) == len(BOTS)
 
-    await until(lambda: ask(session, "/status/bots"), complete, 40)
+    await until(lambda: ask(session, "/status/bots"), complete)
 
 
 async def holds(session: aiohttp.ClientSession, book: Book, coordinator: Coordinator) -> None:

@@ -9,7 +9,7 @@ from exporter.simulators.dota2 import SCENARIOS, Plan
 from exporter.simulators.steam import SteamSimulator
 from exporter.simulators.steam import demo as demo_accounts
 from exporter.timing import SystemClock
-from tests.e2e.command import ROOT, exporter
+from tests.e2e.command import LIMIT_S, ROOT, exporter
 from tests.tools import require_tool
 
 CONFIG = """
@@ -52,7 +52,7 @@ async def test_the_readmes_script_with_curl_alone(tmp_path: Path) -> None:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
             )
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(LIMIT_S):
                 out, err = await process.communicate()
     finally:
         await simulator.stop()

@@ -84,7 +84,7 @@ async def test_a_site_that_stops_and_comes_back(tmp_path: Path) -> None:
                 assert bot["connected_since"] is None
                 assert bot["last_connected_at"] is not None
         await held.simulator.start()
-        await server.until("sum(bot_up)", (), {(): 4}, limit_s=60)
+        await server.until("sum(bot_up)", (), {(): 4})
         await server.until("bot_reconnects_total", ("bot",), {(bot,): 1 for bot in CATEGORIES})
 
 

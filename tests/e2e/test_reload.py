@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.e2e.command import Running, exporter
+from tests.e2e.command import LIMIT_S, Running, exporter
 from tests.e2e.site import site
 from tests.eventually import eventually
 
@@ -29,7 +29,9 @@ class Client:
         async with self.session.get("/health") as response:
             return str((await response.json())["status"])
 
-    async def until(self, good: Callable[[dict[str, dict[str, Any]]], bool], limit_s: float = 30.0) -> dict[str, Any]:
+    async def until(
+        self, good: Callable[[dict[str, dict[str, Any]]], bool], limit_s: float = LIMIT_S
+    ) -> dict[str, Any]:
         end = time.monotonic() + limit_s
         while not good(bots := await self.bots()):
             assert time.monotonic() < end, (bots, self.running.log)

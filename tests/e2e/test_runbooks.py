@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from tests.contract.alerts.runbooks import runbooks
-from tests.e2e.command import ROOT, exporter
+from tests.e2e.command import LIMIT_S, ROOT, exporter
 from tests.e2e.site import site
 from tests.tools import require_tool
 
@@ -40,6 +40,6 @@ async def test_every_command_with_curl_works(tmp_path: Path) -> None:
             process = await asyncio.create_subprocess_exec(
                 *("bash", "-euo", "pipefail", "-c", line), stdout=asyncio.subprocess.PIPE, cwd=ROOT
             )
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(LIMIT_S):
                 out, _ = await process.communicate()
             assert out.decode().strip() == expected, line

@@ -28,7 +28,7 @@ from exporter.simulators.steam import Phase, SteamSimulator
 from exporter.simulators.steam import demo as demo_accounts
 from exporter.timing import SystemClock
 from tests import certificates
-from tests.e2e.command import Running, exporter, run_to_end
+from tests.e2e.command import LIMIT_S, Running, exporter, run_to_end
 from tests.e2e.test_botctl import BOTCTL, botctl
 from tests.e2e.vault import Vault
 from tests.eventually import eventually, until
@@ -320,7 +320,7 @@ async def _client(held: Scene, process: Running) -> None:
         env={"PATH": os.environ["PATH"], **environment},
     )
     assert watching.stdout is not None
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(LIMIT_S):
         held.hear("botctl watch", (await watching.stdout.readline()).decode())
     for name in ("cmdline", "environ"):
         held.hear(f"{name} of botctl", (Path("/proc") / str(watching.pid) / name).read_text())

@@ -15,6 +15,7 @@ from exporter.platforms.steam.framing import Header
 from exporter.platforms.steam.messages import RENEW_TOKEN, Emsg
 from exporter.simulators.steam import LogonKind, Policy, SendToPlayer, SteamSimulator, TokenState, World
 from exporter.timing import SystemClock
+from tests.e2e.command import LIMIT_S
 from tests.eventually import eventually
 from tests.node import require_node
 from tests.protocol.steam_raw_client import AUTHORITY, server_tls
@@ -22,7 +23,6 @@ from tests.protocol.steam_raw_client import AUTHORITY, server_tls
 FOLDER = Path(__file__).with_name("steam_user")
 SECRET = b"twenty bytes of this"
 APP = 570
-LIMIT_S = 30.0
 
 
 class Mirror:

@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.e2e.command import Ended, exporter, run_to_end
+from tests.e2e.command import LIMIT_S, Ended, exporter, run_to_end
 from tests.e2e.site import site
 
 
@@ -18,7 +18,7 @@ async def ask(url: str, path: str) -> dict[str, Any]:
         return answer
 
 
-async def until(url: str, path: str, good: Any, limit_s: float = 30.0) -> dict[str, Any]:
+async def until(url: str, path: str, good: Any, limit_s: float = LIMIT_S) -> dict[str, Any]:
     """Ask again until the answer is good."""
     async with asyncio.timeout(limit_s):
         while True:
@@ -62,7 +62,7 @@ async def test_a_restart_tells_the_truth_about_the_night_before(tmp_path: Path) 
         await held.simulator.start()
 
 
-async def written(data: Path, limit_s: float = 10.0) -> None:
+async def written(data: Path, limit_s: float = LIMIT_S) -> None:
     """Wait until the cancelled race is in the file."""
     async with asyncio.timeout(limit_s):
         while True:
@@ -87,7 +87,7 @@ async def test_the_database_is_pulled_away_under_a_running_fleet_and_put_back(tm
         assert page["items"]
         await until(url, "/status/system", lambda system: system["bot_status_summary"]["connected"] == 0)
         await held.simulator.start()
-        await until(url, "/status/system", lambda system: system["bot_status_summary"]["connected"] == 4, 60)
+        await until(url, "/status/system", lambda system: system["bot_status_summary"]["connected"] == 4)
         file.with_suffix(".away").rename(file)
         await until(url, "/health", lambda health: health["components"]["storage"] == "ok")
         assert await ready(url) == 200

@@ -28,6 +28,7 @@ from exporter.runner import RetryPolicy
 from exporter.simulators.racetime import Race, RacetimeSimulator, quiet
 from exporter.timing import Clock
 from exporter.web.settings import WebSettings
+from tests.eventually import LIMIT_S
 from tests.steady import LoopClock
 
 CATEGORIES = ("alttpr", "ootr", "smz3")
@@ -79,7 +80,7 @@ class Fleet:
             for sample in family.samples
         }
 
-    async def until(self, name: str, good: Callable[[Json], bool], limit_s: float = 15.0) -> Json:
+    async def until(self, name: str, good: Callable[[Json], bool], limit_s: float = LIMIT_S) -> Json:
         """Ask for a bot until the answer is as it should be."""
         end = self.clock.monotonic() + limit_s
         while not good(answer := await self.bot(name)):
@@ -87,7 +88,7 @@ class Fleet:
             await asyncio.sleep(0.02)
         return answer
 
-    async def healthy(self, *names: str, limit_s: float = 15.0) -> None:
+    async def healthy(self, *names: str, limit_s: float = LIMIT_S) -> None:
         """Wait until these bots (all of them by default) work and have a socket in each of their rooms."""
         end = self.clock.monotonic() + limit_s
         for name in names or CATEGORIES:

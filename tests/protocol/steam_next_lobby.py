@@ -20,7 +20,7 @@ from steam.client.gc import GameCoordinator  # noqa: E402
 from steam.core.msg import GCMsgHdrProto  # noqa: E402
 
 DOTA2 = 570
-PATIENCE_S = 15.0
+PATIENCE_S = 60.0
 CREATE_JOB, DESTROY_JOB = 4242, 4243
 UI, RUN, POST_GAME = 0, 2, 3
 POOL = 4

@@ -146,7 +146,7 @@ class RawClient:
             return self.inbox
 
     async def _first(self, wanted: Callable[[Frame], bool]) -> Frame:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 for place, frame in enumerate(self.inbox):
                     if wanted(frame):

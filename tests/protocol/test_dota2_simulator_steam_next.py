@@ -46,7 +46,7 @@ async def test_steam_next_takes_a_lobby_through_its_life(packed: bool, tmp_path:
         env={**os.environ, "WEBSOCKET_CLIENT_CA_BUNDLE": str(bundle), "PYTHONWARNINGS": "default"},
     )
     try:
-        async with asyncio.timeout(45):
+        async with asyncio.timeout(240):
             finished = asyncio.create_task(program.communicate())
             # Two people come as soon as the host has made room for them.
             await eventually(lambda: finished.done() or people.lobby_of(account.steamid))

@@ -80,7 +80,7 @@ async def test_a_deactivated_bot_ends_as_refused_credentials(rig: Rig) -> None:
     await eventually(lambda: guest.record.state == "online")
     rig.world.deactivate_bot(rig.scene.bot)
     with pytest.raises(ExceptionGroup) as caught:
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, 60)
     error = leading(caught.value)
     assert isinstance(error, AuthError)
     assert error.reason is AuthReason.INVALID_CREDENTIALS
@@ -108,7 +108,7 @@ async def test_an_outage_is_reported_poll_by_poll_and_then_ends_the_run(rig: Rig
     await eventually(lambda: guest.record.state == "online")
     await rig.simulator.crash()
     with pytest.raises(ExceptionGroup) as caught:
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, 60)
     error = leading(caught.value)
     assert isinstance(error, TransientError)
     assert error.reason is FailureReason.REFUSED

@@ -170,12 +170,12 @@ async def test_an_unknown_race_and_an_unknown_path_fail_as_captured(
 ) -> None:
     base = simulator.url.replace("http", "ws")
     with pytest.raises(websockets.InvalidStatus) as refused:
-        await connect(f"{base}/ws/o/nonsense/x", open_timeout=5)
+        await connect(f"{base}/ws/o/nonsense/x", open_timeout=60)
     assert refused.value.response.status_code == 500
 
     async def give_up() -> None:
         with pytest.raises(websockets.InvalidMessage):
-            await connect(f"{base}/ws/o/bot/no-such-race-0000", open_timeout=5)
+            await connect(f"{base}/ws/o/bot/no-such-race-0000", open_timeout=60)
 
     waiting = asyncio.create_task(give_up())
     while simulator.stats.requests["GET /ws/o/bot/{slug}"] == 0:

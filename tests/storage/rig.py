@@ -21,7 +21,7 @@ from exporter.storage.service import Storage
 from exporter.storage.writer import Limits
 from exporter.store import StatusStore
 from exporter.timing import SystemClock
-from tests.eventually import eventually
+from tests.eventually import LIMIT_S, eventually
 from tests.fleet import TRAITS
 
 AT = 1_700_000_000.0
@@ -67,7 +67,7 @@ class Rig:
         """Make one history item."""
         self.store.apply(ev.CheckFailed(name, at + number, FailureReason.TIMEOUT, f"check {number}"))
 
-    async def written(self, limit_s: float = 20.0) -> None:
+    async def written(self, limit_s: float = LIMIT_S) -> None:
         """Wait until nothing waits any more and the database works."""
         await eventually(lambda: self.storage.idle and self.stats.up, limit_s)
 
@@ -101,7 +101,7 @@ async def running(
         await asyncio.to_thread(_released, where)
 
 
-def _released(where: Target, limit_s: float = 10.0) -> None:
+def _released(where: Target, limit_s: float = LIMIT_S) -> None:
     """Wait until the server has noticed that the connection is gone: only then does its claim on the database end.
 
     The application waits for that at its start; here the next one may start at once. Without a server there is none.

@@ -34,7 +34,7 @@ async def killed_under_load(where: Target, folder: Path, start: int, changes: in
     )
     assert process.stdout is not None
     said: list[list[str]] = []
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(600):
         while sum(words[0] == "e" for words in said[-changes * 2 :]) < changes or not any(w[0] == "o" for w in said):
             line = await process.stdout.readline()
             assert line, "the load ended by itself"

@@ -21,7 +21,7 @@ from exporter.storage.database import Database
 from exporter.storage.engine import Target, reader_engine, target
 from exporter.storage.schema import BOT_EVENTS
 from exporter.storage.service import Storage
-from tests.eventually import eventually
+from tests.eventually import LIMIT_S, eventually
 from tests.postgresql import PostgreSQL
 from tests.storage.rig import AT, Rig, running
 from tests.storage.test_orders import DIGEST, begin
@@ -198,7 +198,7 @@ async def test_a_database_that_comes_after_the_bots_is_caught_up_with(where: Tar
         rig.connect("beta", AT + 20)
         rig.store.apply(ev.BotStarted("gamma", AT + 21))
         outage.end()
-        late = await asyncio.wait_for(rig.storage.recalled_late(), 20)
+        late = await asyncio.wait_for(rig.storage.recalled_late(), LIMIT_S)
         assert {name: known.active for name, known in late.items()} == {"alpha": True, "beta": False, "gamma": True}
         assert late["alpha"].memory is not None
         rig.store.apply(ev.BotRecalled("alpha", AT + 30, late["alpha"].memory))

@@ -12,8 +12,8 @@ from exporter.web.stream.hub import LOOK_S, TICK_S
 from tests.replica import Key, Replica, events
 from tests.web.fleet import Fleet
 
+LIMIT_S = 60.0
 EVENTS = {"Accept": "text/event-stream"}
-LIMIT_S = 10.0
 
 
 class Stream:

@@ -18,7 +18,7 @@ from tests.web.fleet import ADMIN_KEY, KEYS, Fleet
 from tests.web.test_attacks import SHAKE
 
 LIMITS = Limits(head_s=0.5, body_s=0.5, keepalive_s=0.5, linger_s=0.1, take_s=0.5)
-PATIENCE_S = 5.0
+PATIENCE_S = 60.0
 Address = tuple[str, int]
 
 

@@ -7,12 +7,13 @@ import aiohttp
 from tests.eventually import eventually
 from tests.replica import Replica
 from tests.web.control.rig import Rig, control_rig
+from tests.web.streams import LIMIT_S
 
 
 async def take(socket: aiohttp.ClientWebSocketResponse, replica: Replica, kind: str) -> None:
     """Take frames up to one of this kind."""
     while True:
-        replica.take(await socket.receive_str(timeout=10))
+        replica.take(await socket.receive_str(timeout=LIMIT_S))
         if replica.frames[-1]["kind"] == kind and replica.complete:
             return
 
@@ -28,7 +29,7 @@ async def test_a_feed_goes_through_orders_reloads_and_drains(tmp_path: Path) -> 
         replica = Replica()
         async with rig.session.ws_connect("/status/stream") as socket:
             while not replica.complete:
-                replica.take(await socket.receive_str(timeout=10))
+                replica.take(await socket.receive_str(timeout=LIMIT_S))
             assert await sample(rig, 'bot_exporter_stream_clients{protocol="websocket"}') == 1
             lobby = await rig.lobby()
             while ("lobby", lobby) not in replica.objects:

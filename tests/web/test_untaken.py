@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import uvloop
+from structlog.testing import capture_logs
 
 from exporter.model import events as ev
 from exporter.model.record import replace
@@ -17,6 +18,7 @@ from exporter.web.untaken import Untaken
 from exporter.web_config import load_web_config
 from tests import certificates
 from tests.eventually import eventually
+from tests.steady import SteadyLoop
 from tests.web import wire
 from tests.web.fleet import NOW, Fleet, race_view
 from tests.web.wire import Wire
@@ -74,8 +76,9 @@ def test_who_does_not_read_is_cut_off(what: str, tls: bool, loop: str, tmp_path:
     async def scene() -> None:
         async with Fleet(settings(tmp_path, tls=tls, take_s=0.2, keepalive_s=0.2)) as fleet:
             filled(fleet)
-            each = await ask(fleet, REQUESTS[what])
-            await eventually(lambda: taken(fleet) == 1)
+            with capture_logs() as logs:
+                each = await ask(fleet, REQUESTS[what])
+                await eventually(lambda: any("whose client does not read" in line["event"] for line in logs))
             await eventually(lambda: taken(fleet) == 0)
             assert len(fleet.server._untaken) == 0
             assert fleet.stats.cut_off == {"slow": 1}
@@ -107,18 +110,24 @@ def test_what_a_connection_keeps_is_a_piece(tls: bool, loop: str, tmp_path: Path
         runner.run(scene())
 
 
-async def test_who_reads_slowly_but_reads_is_served(tmp_path: Path) -> None:
+def test_who_reads_slowly_but_reads_is_served(tmp_path: Path) -> None:
     """The whole answer takes far longer than the limit, each piece does not."""
-    async with Fleet(settings(tmp_path, take_s=0.5)) as fleet:
-        filled(fleet)
-        each = await ask(fleet, buffer=65536)
-        began, size = asyncio.get_running_loop().time(), 0
-        while size < LARGE:
-            size += len(await each.some())
-            if asyncio.get_running_loop().time() - began < 2.0:
-                await asyncio.sleep(0.02)
-        assert asyncio.get_running_loop().time() - began > 1.0
-        each.abort()
+
+    async def scene() -> None:
+        loop = asyncio.get_running_loop()
+        async with Fleet(settings(tmp_path, take_s=0.5)) as fleet:
+            filled(fleet)
+            each = await ask(fleet, buffer=65536)
+            began, size = loop.time(), 0
+            while size < LARGE:
+                size += len(await each.some())
+                if loop.time() - began < 2.0:
+                    await asyncio.sleep(0.02)
+            assert loop.time() - began > 1.0
+            each.abort()
+
+    with asyncio.Runner(loop_factory=SteadyLoop) as runner:
+        runner.run(scene())
 
 
 async def test_all_together_keep_only_so_much(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from tests.eventually import eventually
 
 BYSTANDER = "127.9.9.9"
-PATIENCE_S = 5.0
+PATIENCE_S = 60.0
 _PATHS = (b"/metrics", b"/-/healthy")
 
 

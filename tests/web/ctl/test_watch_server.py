@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from exporter.web.settings import WebSettings
-from tests.eventually import eventually
+from tests.eventually import LIMIT_S, eventually
 from tests.web.ctl.rig import botctl, running
 
 BOTCTL = str(Path(sys.executable).with_name("botctl"))
@@ -34,7 +34,7 @@ async def test_changes_are_seen_and_a_restart_is_told(tmp_path: Path) -> None:
         assert (await botctl("start", "lobby-1", data_dir=tmp_path / "data")).code == 0
         await eventually(lambda: "✓ connected" in lines[-1] or any(each.endswith("→ ✓ connected") for each in lines))
         process.send_signal(signal.SIGINT)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(LIMIT_S):
             assert await process.wait() == 0
     await asyncio.gather(*readers)
     assert not any("Traceback" in each for each in said)
@@ -47,7 +47,7 @@ async def test_frames_are_what_status_says(tmp_path: Path) -> None:
         )
         known = dict[str, object]()
         assert process.stdout is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(LIMIT_S):
             while line := await process.stdout.readline():
                 frame = json.loads(line)
                 if frame["kind"] is None:

@@ -41,6 +41,7 @@ test: setup ## run all tests
 fuzz: setup ## thousands of requests made from the API's description, of foreign bytes, of faults; SEED=n others (half an hour)
 	BOT_EXPORTER_SCHEDULES=400 $(BIN)/python -m pytest -q tests/protocol/test_racetime_schedules.py
 	BOT_EXPORTER_FUZZ_EXAMPLES=3000 timeout 20m $(BIN)/python -m pytest -q \
+		-W "ignore:extend=lambda:hypothesis.errors.HypothesisDeprecationWarning" \
 		tests/unit/test_foreign.py tests/web/test_foreign.py tests/unit/test_config.py tests/unit/platforms
 	BOT_EXPORTER_FUZZ=5000 BOT_EXPORTER_FUZZ_SEED=$(SEED) $(BIN)/python -m pytest -q -s tests/e2e/test_fuzz.py
 

@@ -56,7 +56,10 @@ def _scrapes(title: str, what: str, limit: float) -> Row:
     """A row about prometheus_client's generate_latest, for both catalogues."""
     parts = [
         _least(f"{words} catalogue, {peer}", limit, finding.times(fleet, what, peer), why, digits=0)
-        for words, fleet, why in (("real", REAL, ""), ("small", SMALL, "small"))
+        for words, fleet, why in (
+            ("real", REAL, "caches"),
+            ("small", SMALL, "small" if what == PROCESS_ALL else "caches"),
+        )
         for peer in exposition.SLOW
     ]
     return Row(title, tuple(parts), _SCRAPES)

@@ -1,5 +1,6 @@
 """The JSON of every bot, lobby and race, written once and again only when its object changes."""
 
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
@@ -17,13 +18,21 @@ BLOCK: Final = 64
 
 
 class Piece:
-    """A part of an answer, compressed when that is first asked for. `text` never changes."""
+    """A part of an answer; its tag is made, and it is compressed, when that is first asked for. It never changes."""
 
-    __slots__ = ("_packed", "text")
+    __slots__ = ("_packed", "_tag", "text")
 
     def __init__(self, text: bytes) -> None:
         self.text = text
+        self._tag = ""
         self._packed: Packed | None = None
+
+    @property
+    def tag(self) -> str:
+        """Another text has another one."""
+        if not self._tag:
+            self._tag = f"{zlib.crc32(self.text):x}"
+        return self._tag
 
     def packed(self, codec: Codec) -> Packed:
         """Return it compressed."""
@@ -65,6 +74,11 @@ class Texts:
             self._changed.pop(key, None)
             self._put(key, None)
         self._changed[key] = None
+
+    @property
+    def tag(self) -> str:
+        """Texts that have changed have another one."""
+        return f"{self.version:x}"
 
     @property
     def is_current(self) -> bool:

@@ -1,19 +1,17 @@
 """Who is at the other end: the address that limits go by, seen through the proxies that are trusted."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 Network: TypeAlias = IPv4Network | IPv6Network
 _Address: TypeAlias = IPv4Address | IPv6Address
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+class Client(NamedTuple):
     """Where a request comes from. `loopback`: by a listener that only this machine reaches, and from this machine."""
 
     group: str
@@ -25,7 +23,12 @@ def group_of(peer: object) -> str:
 
     `peer` is an address of a socket, or its text. What is neither is one group of its own.
     """
-    address = _address(peer)
+    return _group(str(peer[0] if isinstance(peer, tuple) and peer else peer))
+
+
+@lru_cache(maxsize=1024)  # the same few ask again and again
+def _group(text: str) -> str:
+    address = _parsed(text)
     if isinstance(address, IPv6Address):
         return str(ip_network((address.packed[:8] + bytes(8), 64)))
     return str(address) if address is not None else "unknown"
@@ -44,9 +47,12 @@ class Clients:
 
     def of(self, request: web.Request) -> Client:
         """Return who has sent a request."""
-        peer = _address(request.get_extra_info("peername"))
-        origin = self._origin(peer, request.headers.getall("X-Forwarded-For", []))
-        here = self._is_loopback(request.get_extra_info("sockname"))
+        peername, here = request.get_extra_info("peername"), self._is_loopback(request.get_extra_info("sockname"))
+        forwarded = request.headers.getall(hdrs.X_FORWARDED_FOR, ())
+        if not forwarded:
+            return Client(group_of(peername), here)
+        peer = _address(peername)
+        origin = self._origin(peer, forwarded)
         return Client(group_of(origin), here and (origin is peer or (origin is not None and origin.is_loopback)))
 
     def trusts(self, peer: object) -> bool:

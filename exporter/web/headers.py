@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from aiohttp import web
-from multidict import MutableMultiMapping
+from aiohttp import hdrs, web
+from multidict import MutableMultiMapping, istr
 
-_ALWAYS: Mapping[str, str] = MappingProxyType(
+_SERVER = "bot-exporter"
+_REST = MappingProxyType(
     {
-        "Server": "bot-exporter",
         "X-Content-Type-Options": "nosniff",
         "X-Frame-Options": "DENY",
         "Referrer-Policy": "no-referrer",
@@ -19,6 +19,7 @@ _ALWAYS: Mapping[str, str] = MappingProxyType(
         "Cache-Control": "no-store",
     }
 )
+_ALWAYS: Mapping[str, str] = {istr(name): value for name, value in ({"Server": _SERVER} | _REST).items()}
 
 
 class AnswerHeaders:
@@ -36,5 +37,5 @@ class AnswerHeaders:
 
     async def on_prepare(self, _: object, response: web.StreamResponse) -> None:
         """Do so just before an answer is sent (aiohttp's on_response_prepare)."""
-        response.headers.popall("Server", None)  # the library's own names its version
+        response.headers[hdrs.SERVER] = _SERVER  # the library's own names its version
         self.complete(response.headers)

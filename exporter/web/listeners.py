@@ -32,14 +32,17 @@ class Listeners:
             literal = _literal(external.hostname)
             self._names.add(external.hostname.rstrip("."))
             self._literals |= {literal} if literal is not None else set()
-        self._bound: frozenset[tuple[str, int]] = frozenset()
+        self._loopback: frozenset[tuple[str, int]] = frozenset()
+        self.accepts = lru_cache(maxsize=64)(self._accepts)
 
     def bind(self, addresses: Iterable[tuple[str, int]]) -> None:
         """Take note of the addresses that are listened on, now that names are resolved and ports are chosen."""
-        self._bound = frozenset(addresses)
-        self._literals |= {literal for host, _ in self._bound if (literal := _literal(host)) is not None}
+        bound = {address: literal for address in addresses if (literal := _literal(address[0])) is not None}
+        self._literals |= set(bound.values())
+        self._loopback = frozenset(address for address, literal in bound.items() if literal.is_loopback)
+        self.accepts.cache_clear()
 
-    def accepts(self, host_header: str) -> bool:
+    def _accepts(self, host_header: str) -> bool:
         """Say whether a client may call this server so; the port does not matter, it may be a forwarded one."""
         host = _host_of(host_header)
         if host is None:
@@ -55,10 +58,7 @@ class Listeners:
         A listener on every address is none, wherever a request to it comes from: a proxy on this machine speaks for
         the whole world.
         """
-        if not isinstance(sockname, tuple) or sockname[:2] not in self._bound:
-            return False
-        literal = _literal(sockname[0])
-        return literal is not None and literal.is_loopback
+        return isinstance(sockname, tuple) and sockname[:2] in self._loopback
 
     def is_own_origin(self, origin: str, host_header: str) -> bool:
         """Say whether a page of that origin was served by this server, under this Host or the external URL."""

@@ -10,23 +10,26 @@ known      -> 404 and 405
 typed      -> bodies are JSON, and not packed
 admitted   -> keys and users
 received   -> the whole body is here, in time and not too large
+
+Which of the checks, from `paced` on, concern a route is resolved once.
 """
 
 import asyncio
 import math
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
+from multidict import istr
 
 from exporter.stats import HttpStats
 from exporter.timing import Clock
 from exporter.web.answers import JSON_TYPE, HttpProblem, problem_answer
 from exporter.web.clients import Clients
 from exporter.web.connection import PIECE, Connection
-from exporter.web.keys import KEY, Gate
+from exporter.web.keys import KEY, Access, Gate
 from exporter.web.listeners import Listeners
 from exporter.web.rate import RateLimiter
 from exporter.web.routes import LIVENESS, PROBES, STREAM, Route
@@ -35,146 +38,184 @@ from exporter.web.slots import Slots
 from exporter.web.stream.feed import ADMISSION, BEGUN, is_websocket, takes_events
 from exporter.web.streaming import in_pieces
 
-RouteOf = Callable[[web.Request], Route | None]
+Check = Callable[[web.Request], None]
+"""Raises HttpProblem for what may not pass."""
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _METHODS = _SAFE | {"POST", "PUT", "PATCH", "DELETE", "CONNECT"}
-_SITE = "Sec-Fetch-Site"  # browsers say it even of requests that they send without an Origin
+_SITE = istr("Sec-Fetch-Site")  # browsers say it even of requests that they send without an Origin
 _OWN_SITES = frozenset({"same-origin", "none"})
 _CLIENT_LEFT = 499
 _log = structlog.get_logger(component="web")
 
 
-def middlewares(
-    route_of: RouteOf,
-    *,
-    stats: HttpStats,
-    clock: Clock,
-    listeners: Listeners,
-    clients: Clients,
-    gate: Gate,
-    rate: RateLimiter,
-    slots: Slots,
-    limits: Limits,
-    telemetry_path: str,
-) -> Sequence[Middleware]:
-    """Return the chain, outermost first."""
-    return (
-        _sent,
-        _counted(route_of, stats, clock),
-        _guarded(route_of),
-        _paced(route_of, rate),
-        _uncrowded(route_of, slots, {telemetry_path, LIVENESS}),
-        _addressed(listeners),
-        _known(route_of),
-        _typed,
-        _admitted(route_of, gate, clients),
-        _received(limits),
-    )
+class _Way:
+    """What requests of one route go through; of none, for what is unknown here. Resolved before the first one comes."""
+
+    __slots__ = ("acts", "checks", "label", "route", "streams")
+
+    def __init__(self, route: Route | None, checks: Sequence[Check]) -> None:
+        self.route = route
+        self.checks = tuple(checks)
+        self.acts = route is not None and route.method not in _SAFE
+        self.streams = route is not None and route.path == STREAM
+        self.label = route.path if route is not None else "unmatched"
 
 
-@web.middleware
-async def _sent(request: web.Request, handler: Handler) -> web.StreamResponse:
-    response = await handler(request)
-    body = getattr(response, "body", None)
-    if isinstance(body, bytes) and len(body) > PIECE and request.method != hdrs.METH_HEAD:
-        await in_pieces(request, response, (body,), len(body))
-    return response
+class Entrance:
+    """The one middleware of the server. Every route is told to `open` before anything is served."""
 
+    def __init__(
+        self,
+        *,
+        stats: HttpStats,
+        clock: Clock,
+        listeners: Listeners,
+        clients: Clients,
+        gate: Gate,
+        rate: RateLimiter,
+        slots: Slots,
+        limits: Limits,
+        telemetry_path: str,
+    ) -> None:
+        self._stats = stats
+        self._clock = clock
+        self._listeners = listeners
+        self._clients = clients
+        self._gate = gate
+        self._rate = rate
+        self._slots = slots
+        self._limits = limits
+        self._kept_for = {telemetry_path, LIVENESS}
+        self._too_large = f"the body is too large for this server: send at most {limits.body_bytes // 1024} KiB"
+        self._ways: dict[web.AbstractRoute, _Way] = {}
+        self._nowhere = _Way(None, (self._paced, self._uncrowded, self._addressed, _unknown))
 
-def _counted(route_of: RouteOf, stats: HttpStats, clock: Clock) -> Middleware:
-    @web.middleware
-    async def counted(request: web.Request, handler: Handler) -> web.StreamResponse:
-        route = route_of(request)
-        began = clock.monotonic()
-        code = _CLIENT_LEFT
-        try:
-            response = await handler(request)
-            code = response.status
+    def open(self, handle: web.AbstractRoute, route: Route) -> None:
+        """Let requests of this route of the library in, by the rules of ours."""
+        checks: list[Check] = []
+        if route.path not in PROBES:
+            checks.append(self._paced)
+        if route.path not in self._kept_for:
+            checks.append(self._uncrowded)
+        checks.append(self._addressed)
+        if route.method not in _SAFE:
+            checks.append(_typed)
+        self._ways[handle] = _Way(route, checks)
+
+    @property
+    def middleware(self) -> Middleware:
+        """What the library calls with each request."""
+
+        @web.middleware
+        async def sent(request: web.Request, handler: Handler) -> web.StreamResponse:
+            way = self._ways.get(request.match_info.route, self._nowhere)
+            began = self._clock.monotonic()
+            code = _CLIENT_LEFT
+            try:
+                response = await self._answered(request, way, handler)
+                code = response.status
+            finally:
+                self._count(request, way, code, began)
+            body = getattr(response, "body", None)
+            if isinstance(body, bytes) and len(body) > PIECE and request.method != hdrs.METH_HEAD:
+                await in_pieces(request, response, (body,), len(body))
             return response
-        finally:
-            method = request.method if request.method in _METHODS else "other"
-            code, ended = request.get(BEGUN, (code, clock.monotonic()))  # a stream's end is not the time to answer
-            stats.observe(route.path if route else "unmatched", method, code, ended - began)
 
-    return counted
+        return sent
 
-
-def _guarded(route_of: RouteOf) -> Middleware:
-    @web.middleware
-    async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-        path = request.rel_url.raw_path
+    async def _answered(self, request: web.Request, way: _Way, handler: Handler) -> web.StreamResponse:
         try:
+            for check in way.checks:
+                check(request)
+            if way.route is not None:
+                await self._admit(request, way, way.route.access)
+            if way.acts and request.body_exists:
+                await self._receive(request)
             return await handler(request)
-        except HttpProblem as problem:
-            return problem_answer(problem.status, problem.detail, path, problem.headers, problem.members)
-        except web.HTTPException as error:  # the library's own, such as a body that is too large
-            return problem_answer(error.status, error.reason, path)
-        except Exception as error:  # noqa: BLE001  (a mistake in one answer must not show its details, nor end the connection)
-            if isinstance(error, ConnectionError) and (request.transport is None or request.transport.is_closing()):
-                return web.Response(status=_CLIENT_LEFT)  # no mistake of ours, and nobody reads it
-            route = route_of(request)
-            _log.exception("a request failed", method=request.method, route=route.path if route else "unmatched")
-            return problem_answer(500, "this is a mistake in bot-exporter: its log has the details", path)
+        except Exception as error:  # noqa: BLE001  (a mistake in one answer must not end the connection)
+            return _told(request, way, error)
 
-    return guarded
+    def _count(self, request: web.Request, way: _Way, code: int, began: float) -> None:
+        method = request.method if request.method in _METHODS else "other"
+        ended = self._clock.monotonic()
+        if way.streams:  # a stream's end is not the time to answer
+            code, ended = request.get(BEGUN, (code, ended))
+        self._stats.observe(way.label, method, code, ended - began)
 
-
-def _paced(route_of: RouteOf, rate: RateLimiter) -> Middleware:
-    @web.middleware
-    async def paced(request: web.Request, handler: Handler) -> web.StreamResponse:
-        route = route_of(request)
-        wait_s = 0.0 if route is not None and route.path in PROBES else rate.wait_s()
+    def _paced(self, _: web.Request) -> None:
+        wait_s = self._rate.wait_s()
         if wait_s > 0:
             detail = "the rate limit of this server is reached: send fewer requests, or raise rate_limit in its file"
             raise HttpProblem(429, detail, {"Retry-After": str(math.ceil(wait_s))})
-        return await handler(request)
 
-    return paced
-
-
-def _uncrowded(route_of: RouteOf, slots: Slots, kept_for: Collection[str]) -> Middleware:
-    @web.middleware
-    async def uncrowded(request: web.Request, handler: Handler) -> web.StreamResponse:
-        connection, route = request.protocol, route_of(request)
-        crowded = isinstance(connection, Connection) and slots.is_crowded(connection.slot)
-        if crowded and (route is None or route.path not in kept_for):
+    def _uncrowded(self, request: web.Request) -> None:
+        connection = request.protocol
+        if isinstance(connection, Connection) and self._slots.is_crowded(connection.slot):
             detail = (
                 "there are too many connections from this address: close some; the last one is kept for "
-                f"{' and '.join(sorted(kept_for))}"
+                f"{' and '.join(sorted(self._kept_for))}"
             )
             raise HttpProblem(429, detail)
-        return await handler(request)
 
-    return uncrowded
-
-
-def _addressed(listeners: Listeners) -> Middleware:
-    @web.middleware
-    async def addressed(request: web.Request, handler: Handler) -> web.StreamResponse:
+    def _addressed(self, request: web.Request) -> None:
         hosts = request.headers.getall(hdrs.HOST, [])
         if len(hosts) != 1:
             raise HttpProblem(400, "the request needs one Host header")
         for name in (*_named(request), hosts[0]):
-            if not listeners.accepts(name):
+            if not self._listeners.accepts(name):
                 detail = (
                     f"this server does not go by the name {name!r}: use the address it listens on, "
                     "or start it with --web.external-url set to the address that you use"
                 )
                 raise HttpProblem(421, detail)
-        acts = request.method not in _SAFE or is_websocket(request) or takes_events(request)
-        foreign = [
-            each for each in request.headers.getall(hdrs.ORIGIN, []) if not listeners.is_own_origin(each, hosts[0])
-        ]
-        if acts and foreign:
+        origins = request.headers.getall(hdrs.ORIGIN, [])
+        foreign = [each for each in origins if not self._listeners.is_own_origin(each, hosts[0])]
+        elsewhere = not _OWN_SITES.issuperset(request.headers.getall(_SITE, []))
+        acts = (foreign or elsewhere) and (
+            request.method not in _SAFE or is_websocket(request) or takes_events(request)
+        )
+        if foreign and acts:
             raise HttpProblem(403, f"pages of the origin {foreign[0]!r} may not act here: only this server's own may")
-        if acts and not _OWN_SITES.issuperset(request.headers.getall(_SITE, [])):
+        if elsewhere and acts:
             raise HttpProblem(
                 403, f"the browser says ({_SITE}) that a page of another origin asks: it may not act here"
             )
-        return await handler(request)
 
-    return addressed
+    async def _admit(self, request: web.Request, way: _Way, access: Access) -> None:
+        ticket = request.query.get("ticket") if way.streams else None
+        if ticket:
+            request[ADMISSION] = self._gate.redeem(ticket, self._clients.of(request))
+            return
+        key = await self._gate.admit(access, request.headers, self._clients.of(request))
+        if key is not None:
+            request[KEY] = key
+
+    async def _receive(self, request: web.Request) -> None:
+        if (request.content_length or 0) > self._limits.body_bytes:
+            raise HttpProblem(413, self._too_large)
+        try:
+            async with asyncio.timeout(self._limits.body_s):
+                await request.read()  # the request keeps it for the handler
+        except TimeoutError:
+            raise HttpProblem(408, f"the body did not come within {self._limits.body_s:g} seconds") from None
+        except web.HTTPRequestEntityTooLarge:
+            raise HttpProblem(413, self._too_large) from None
+        except web.RequestPayloadError:
+            raise HttpProblem(400, "the body is not encoded in the way that its headers say") from None
+
+
+def _told(request: web.Request, way: _Way, error: Exception) -> web.StreamResponse:
+    """Return what a client hears of an error: of a mistake of ours no details."""
+    path = request.rel_url.raw_path
+    if isinstance(error, HttpProblem):
+        return problem_answer(error.status, error.detail, path, error.headers, error.members)
+    if isinstance(error, web.HTTPException):  # the library's own, such as a body that is too large
+        return problem_answer(error.status, error.reason, path)
+    if isinstance(error, ConnectionError) and (request.transport is None or request.transport.is_closing()):
+        return web.Response(status=_CLIENT_LEFT)  # no mistake of ours, and nobody reads it
+    _log.error("a request failed", method=request.method, route=way.label, exc_info=error)
+    return problem_answer(500, "this is a mistake in bot-exporter: its log has the details", path)
 
 
 def _named(request: web.Request) -> list[str]:
@@ -183,68 +224,20 @@ def _named(request: web.Request) -> list[str]:
     return [re.split("[/?#]", rest, maxsplit=1)[0]] if separator and not set("/?#") & set(scheme) else []
 
 
-def _known(route_of: RouteOf) -> Middleware:
-    @web.middleware
-    async def known(request: web.Request, handler: Handler) -> web.StreamResponse:
-        error = request.match_info.http_exception
-        if isinstance(error, web.HTTPMethodNotAllowed):
-            allowed = ", ".join(sorted(error.allowed_methods))
-            raise HttpProblem(405, f"{request.method} is not possible here: use {allowed}", {"Allow": allowed})
-        if error is not None or route_of(request) is None:
-            detail = "there is nothing at this path: begin at /status, /metrics, /health or the page at /"
-            raise HttpProblem(404, detail)
-        return await handler(request)
-
-    return known
+def _unknown(request: web.Request) -> None:
+    error = request.match_info.http_exception
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted(error.allowed_methods))
+        raise HttpProblem(405, f"{request.method} is not possible here: use {allowed}", {"Allow": allowed})
+    raise HttpProblem(404, "there is nothing at this path: begin at /status, /metrics, /health or the page at /")
 
 
-@web.middleware
-async def _typed(request: web.Request, handler: Handler) -> web.StreamResponse:
-    if request.method in _SAFE or not request.body_exists:
-        return await handler(request)
+def _typed(request: web.Request) -> None:
+    if not request.body_exists:
+        return
     packing = ",".join(request.headers.getall(hdrs.CONTENT_ENCODING, [])).strip().lower()
     if packing not in ("", "identity"):
         detail = f"the body is packed with {packing[:20]!r}: send it as it is, without the header Content-Encoding"
         raise HttpProblem(415, detail, {"Accept-Encoding": "identity"})
     if request.content_type != JSON_TYPE:
         raise HttpProblem(415, f"the body has to be JSON, sent with the header Content-Type: {JSON_TYPE}")
-    return await handler(request)
-
-
-def _admitted(route_of: RouteOf, gate: Gate, clients: Clients) -> Middleware:
-    @web.middleware
-    async def admitted(request: web.Request, handler: Handler) -> web.StreamResponse:
-        route = route_of(request)
-        ticket = request.query.get("ticket") if route is not None and route.path == STREAM else None
-        if ticket:
-            request[ADMISSION] = gate.redeem(ticket, clients.of(request))
-        elif route is not None:
-            key = await gate.admit(route.access, request.headers, clients.of(request))
-            if key is not None:
-                request[KEY] = key
-        return await handler(request)
-
-    return admitted
-
-
-def _received(limits: Limits) -> Middleware:
-    too_large = f"the body is too large for this server: send at most {limits.body_bytes // 1024} KiB"
-
-    @web.middleware
-    async def received(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.method in _SAFE or not request.body_exists:
-            return await handler(request)
-        if (request.content_length or 0) > limits.body_bytes:
-            raise HttpProblem(413, too_large)
-        try:
-            async with asyncio.timeout(limits.body_s):
-                await request.read()  # the request keeps it for the handler
-        except TimeoutError:
-            raise HttpProblem(408, f"the body did not come within {limits.body_s:g} seconds") from None
-        except web.HTTPRequestEntityTooLarge:
-            raise HttpProblem(413, too_large) from None
-        except web.RequestPayloadError:
-            raise HttpProblem(400, "the body is not encoded in the way that its headers say") from None
-        return await handler(request)
-
-    return received

@@ -26,7 +26,7 @@ from exporter.web.history import HistoryRoutes, HistorySource
 from exporter.web.keys import AccessRules, Gate
 from exporter.web.listeners import Listeners
 from exporter.web.live import LiveWebConfig
-from exporter.web.middleware import middlewares
+from exporter.web.middleware import Entrance
 from exporter.web.page import LandingPage
 from exporter.web.passwords import Passwords
 from exporter.web.probes import Probes
@@ -122,7 +122,6 @@ class WebServer:
                 base=settings.external_path,
             )
         )
-        self._by_handle: dict[web.AbstractRoute, Route] = {}
         self._runner = web.AppRunner(self._application(), handle_signals=False, handler_cancellation=True)
         self._acceptor = Acceptor(
             limits=settings.limits,
@@ -191,8 +190,7 @@ class WebServer:
         self._feed.hub.check()
 
     def _application(self) -> web.Application:
-        chain = middlewares(
-            self._route_of,
+        entrance = Entrance(
             stats=self._stats,
             clock=self._clock,
             listeners=self._listeners,
@@ -203,20 +201,16 @@ class WebServer:
             limits=self._settings.limits,
             telemetry_path=self._settings.telemetry_path,
         )
-        app = web.Application(middlewares=chain, client_max_size=self._settings.limits.body_bytes)
+        app = web.Application(middlewares=(entrance.middleware,), client_max_size=self._settings.limits.body_bytes)
         app.on_response_prepare.append(self._headers.on_prepare)
         prefix = self._settings.prefix
         for route in self.routes:
             for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
-                handle = app.router.add_route(method, prefix + route.path, route.handler)
-                self._by_handle[handle] = route
+                entrance.open(app.router.add_route(method, prefix + route.path, route.handler), route)
         if prefix:
             for method in ("GET", "HEAD"):
-                self._by_handle[app.router.add_route(method, prefix, _add_slash)] = self.routes[0]
+                entrance.open(app.router.add_route(method, prefix, _add_slash), self.routes[0])
         return app
-
-    def _route_of(self, request: web.Request) -> Route | None:
-        return self._by_handle.get(request.match_info.route)
 
     def _connection(self, slot: Slot, tls: ServerTls | None) -> Connection:
         manager = self._runner.server

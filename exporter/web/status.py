@@ -62,7 +62,8 @@ class StatusPages:
         self._board = Board(store, process)
         self._codec = codec or fastest()
         self._made_of: object = None
-        self._figures = b""
+        self._figures = Piece(b"")
+        self._run = f"{int(process.started_at * 1000):x}"
 
     async def everything(self, request: web.Request) -> web.StreamResponse:
         """Return the system, every bot, every lobby and every race."""
@@ -89,7 +90,7 @@ class StatusPages:
             for name, record in self._store.bots.items()
             if all(_WORD[key](record) in values for key, values in wanted.items())
         )
-        return await self._answer(request, b'{"bots":[', self._board.bots.chosen(chosen), b"]}")
+        return await self._answer(request, b'{"bots":[', Piece(self._board.bots.chosen(chosen)), b"]}")
 
     async def bot(self, request: web.Request) -> web.StreamResponse:
         """Return one bot, by its name or its Steam username."""
@@ -97,7 +98,7 @@ class StatusPages:
         record = find_bot(self._store, name)
         if record is None:
             raise HttpProblem(404, f"there is no bot with the name or username {name!r}: /status/bots lists them")
-        return await self._answer(request, encoded(encode.bot(record, draining=self._process.draining)))
+        return await self._answer(request, Piece(encoded(encode.bot(record, draining=self._process.draining))))
 
     async def lobbies(self, request: web.Request) -> web.StreamResponse:
         """Return the lobbies, finished ones for ten minutes more."""
@@ -111,7 +112,7 @@ class StatusPages:
             if record.lobby_id is not None and str(record.lobby_id) == asked:
                 bot = self._store.bots.get(record.bot)
                 shown = encode.lobby(record, bot_username=bot.subject if bot is not None else None)
-                return await self._answer(request, encoded(shown))
+                return await self._answer(request, Piece(encoded(shown)))
         raise HttpProblem(404, f"there is no lobby with the id {asked!r}: /status/lobbies lists them")
 
     async def races(self, request: web.Request) -> web.StreamResponse:
@@ -125,7 +126,7 @@ class StatusPages:
         record = self._store.races.get(name)
         if record is None:
             raise HttpProblem(404, f"no bot follows a race {name!r}: /status/races lists them")
-        return await self._answer(request, encoded(encode.race(record)))
+        return await self._answer(request, Piece(encoded(encode.race(record))))
 
     def figures(self) -> encode.Json:
         """Return the system as JSON."""
@@ -139,28 +140,31 @@ class StatusPages:
             counts=self._board.counts(),
         )
 
-    def _system(self) -> bytes:
-        """Return the text of the figures, which is the same for a second unless something happens."""
+    def _system(self) -> Piece:
+        """Return the figures, which is the same for a second unless something happens."""
         uptime_s, logons = int(self._clock.now() - self._process.started_at), self._logons()
         queue = (logons.queue_length, logons.cooldown_until) if logons is not None else None
         made_of = (uptime_s, self._board.changes, self._process.draining, self._lobbies_created(), queue)
         if made_of != self._made_of:
-            self._made_of, self._figures = made_of, encoded(self.figures())
+            self._made_of, self._figures = made_of, Piece(encoded(self.figures()))
         return self._figures
 
-    async def _answer(self, request: web.Request, *parts: bytes | Texts) -> web.StreamResponse:
-        """Return the parts as one body, or 304 if the client has it; compressed, if the client takes that."""
-        pieces: list[Piece] = []
-        for part in parts:
-            pieces += part.pieces() if isinstance(part, Texts) else (Piece(part),)
-        marks = (part.version if isinstance(part, Texts) else self._codec.crc(part) for part in parts)
-        tag = "-".join(f"{mark:x}" for mark in (int(self._process.started_at * 1000), *marks))
+    async def _answer(self, request: web.Request, *parts: bytes | Piece | Texts) -> web.StreamResponse:
+        """Return the parts as one body, or 304 if the client has it; compressed, if the client takes that.
+
+        Bytes are those that every answer to such a request has.
+        """
+        tag = "-".join([self._run, *(part.tag for part in parts if not isinstance(part, bytes))])
         headers: dict[str, str] = {hdrs.ETAG: f'W/"{tag}"', hdrs.VARY: hdrs.ACCEPT_ENCODING}
         if any(known.value in (tag, "*") for known in request.if_none_match or ()):
             return web.Response(status=304, headers=headers)
         headers[hdrs.CONTENT_TYPE] = JSON_TYPE
-        if sum(len(piece.text) for piece in pieces) < _TINY_BYTES or not _takes_gzip(request):
-            return await streamed(request, [piece.text for piece in pieces], headers)
+        pieces: list[Piece] = []
+        for part in parts:
+            pieces += part.pieces() if isinstance(part, Texts) else (Piece(part) if isinstance(part, bytes) else part,)
+        texts = [piece.text for piece in pieces]
+        if sum(map(len, texts)) < _TINY_BYTES or not _takes_gzip(request):
+            return await streamed(request, texts, headers)
         headers[hdrs.CONTENT_ENCODING] = "gzip"
         member, pace = Member(self._codec), Pace()
         for piece in pieces:

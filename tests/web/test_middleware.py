@@ -15,7 +15,7 @@ from exporter.web.failures import Failures
 from exporter.web.headers import AnswerHeaders
 from exporter.web.keys import Access, AccessRules, Gate
 from exporter.web.listeners import Listeners
-from exporter.web.middleware import middlewares
+from exporter.web.middleware import Entrance
 from exporter.web.rate import RateLimiter
 from exporter.web.routes import Route
 from exporter.web.settings import Limits, WebSettings
@@ -35,8 +35,7 @@ ROUTE = Route("POST", "/act/{thing}", act, Access.ADMIN)
 @pytest.fixture
 async def server() -> AsyncIterator[TestServer]:
     listeners, clock = Listeners(WebSettings(listen=(("127.0.0.1", 0),))), ManualClock()
-    chain = middlewares(
-        lambda request: ROUTE if request.match_info.http_exception is None else None,
+    entrance = Entrance(
         stats=HttpStats(),
         clock=clock,
         listeners=listeners,
@@ -47,9 +46,9 @@ async def server() -> AsyncIterator[TestServer]:
         limits=Limits(body_s=0.05),
         telemetry_path="/metrics",
     )
-    app = web.Application(middlewares=chain, client_max_size=64 * 1024)
+    app = web.Application(middlewares=(entrance.middleware,), client_max_size=64 * 1024)
     app.on_response_prepare.append(AnswerHeaders().on_prepare)
-    app.router.add_route(ROUTE.method, ROUTE.path, ROUTE.handler)
+    entrance.open(app.router.add_route(ROUTE.method, ROUTE.path, ROUTE.handler), ROUTE)
     running = TestServer(app)
     await running.start_server(auto_decompress=False)  # as exporter/web/connection.py has it
     listeners.bind([("127.0.0.1", running.port or 0)])

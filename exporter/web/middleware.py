@@ -214,7 +214,7 @@ def _told(request: web.Request, way: _Way, error: Exception) -> web.StreamRespon
         return problem_answer(error.status, error.reason, path)
     if isinstance(error, ConnectionError) and (request.transport is None or request.transport.is_closing()):
         return web.Response(status=_CLIENT_LEFT)  # no mistake of ours, and nobody reads it
-    _log.error("a request failed", method=request.method, route=way.label, exc_info=error)
+    _log.exception("a request failed", method=request.method, route=way.label)
     return problem_answer(500, "this is a mistake in bot-exporter: its log has the details", path)
 
 

@@ -63,7 +63,6 @@ class StatusPages:
         self._codec = codec or fastest()
         self._made_of: object = None
         self._figures = Piece(b"")
-        self._run = f"{int(process.started_at * 1000):x}"
 
     async def everything(self, request: web.Request) -> web.StreamResponse:
         """Return the system, every bot, every lobby and every race."""
@@ -154,7 +153,8 @@ class StatusPages:
 
         Bytes are those that every answer to such a request has.
         """
-        tag = "-".join([self._run, *(part.tag for part in parts if not isinstance(part, bytes))])
+        run = f"{int(self._process.started_at * 1000):x}"
+        tag = "-".join([run, *(part.tag for part in parts if not isinstance(part, bytes))])
         headers: dict[str, str] = {hdrs.ETAG: f'W/"{tag}"', hdrs.VARY: hdrs.ACCEPT_ENCODING}
         if any(known.value in (tag, "*") for known in request.if_none_match or ()):
             return web.Response(status=304, headers=headers)

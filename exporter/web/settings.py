@@ -32,7 +32,7 @@ class Limits:
     """How long a client may take, in seconds, and how much it may send and hold open.
 
     `keepalive_s` is for a connection between two requests, `linger_s` for the rest of a body that nobody wants.
-    `take_s` is for taking 64 KiB of an answer, or what is left of it; `untaken_bytes` is what may wait in all.
+    `take_s` is for taking 60 KiB of an answer, or what is left of it; `untaken_bytes` is what may wait in all.
     Above `connections_of_one` and `connections` one more each is kept for scrapes and liveness probes. `streams` are
     those connections that may be the live feed's.
     """

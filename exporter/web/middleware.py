@@ -22,6 +22,7 @@ from collections.abc import Callable, Sequence
 import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
+from multidict import istr
 
 from exporter.addresses import LIVENESS
 from exporter.stats import HttpStats
@@ -43,7 +44,7 @@ Check = Callable[[web.Request], None]
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _METHODS = _SAFE | {"POST", "PUT", "PATCH", "DELETE", "CONNECT"}
-_SITE = "Sec-Fetch-Site"  # browsers say it even of requests that they send without an Origin
+_SITE = istr("Sec-Fetch-Site")  # browsers say it even of requests that they send without an Origin
 _OWN_SITES = frozenset({"same-origin", "none"})
 _CLIENT_LEFT = 499
 _log = structlog.get_logger(component="web")

@@ -109,7 +109,8 @@ async def test_every_mark_has_its_moment(fleet: BusyFleet, name: str) -> None:
         moments = set(numbers(series))
         if "useValueForTime" in mark:
             (start_s,) = (await fleet.server.query(START_S)).values()
-            assert len(moments) == 1 + (start_s > 10), mark  # one that takes so long looks like a reload
+            late = mark["name"] == "Configuration reloaded" and start_s > 10  # a start so slow looks like a reload
+            assert len(moments) == 1 + late, mark
             assert abs(max(moments) / 1000 - time.time()) < 600
         else:
             assert moments == {1}

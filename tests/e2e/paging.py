@@ -22,7 +22,7 @@ from tests.e2e.prometheus import Prometheus, free_port, prometheus
 from tests.e2e.site import CATEGORIES, Site, site
 
 SHIPPED: Final = ROOT / "alerts"
-FASTER: Final = 150
+FASTER: Final = 100
 """No more than that: what must last for two minutes then lasts for more than two scrapes, whichever of them fails."""
 
 _UNIT_S: Final = {"s": 1, "m": 60, "h": 3600}
@@ -74,7 +74,7 @@ def prometheus_config(folder: Path, target: str, alerts_to: str) -> str:
     for name in ("recording-rules.yml", "alerting-rules.yml"):
         (folder / name).write_text(quick((SHIPPED / name).read_text(encoding="utf-8")), encoding="utf-8")
     text = (SHIPPED / "prometheus.yml").read_text(encoding="utf-8")
-    text = _put(text, scrape_interval="300ms\n  scrape_timeout: 300ms", evaluation_interval="200ms")
+    text = _put(text, scrape_interval="500ms\n  scrape_timeout: 500ms", evaluation_interval="300ms")
     return text.replace("127.0.0.1:9977", target).replace("127.0.0.1:9093", alerts_to)
 
 
@@ -218,7 +218,8 @@ async def chain(folder: Path) -> AsyncIterator[Chain]:
         target = f"127.0.0.1:{port}"
         rules = folder / "prometheus.d"
         text = prometheus_config(rules, target, manager.address)
-        # What fires before Prometheus has found its Alertmanager is sent again after this time.
-        server = await stack.enter_async_context(prometheus(running.url, rules, text, "--rules.alert.resend-delay=1s"))
+        # What fires before Prometheus has found its Alertmanager is sent again after this time; and what is not sent
+        # again for four times as long counts as over.
+        server = await stack.enter_async_context(prometheus(running.url, rules, text, "--rules.alert.resend-delay=2s"))
         assert urlsplit(running.url).port != port
         yield Chain(folder, held, server, manager, mailbox, port, running, exporters)

@@ -91,7 +91,7 @@ def adapt(folder: Path, mailbox: Inboxes, target: str, manager: int) -> None:
     """Give what the page has put in place other addresses, and less patience."""
     for name in ("prometheus.yml", "alerting-rules.yml", "recording-rules.yml", "alertmanager.yml"):
         path = folder / "prometheus" / name
-        text = quick(path.read_text()).replace("_interval: 15s", "_interval: 300ms")
+        text = quick(path.read_text()).replace("_interval: 15s", "_interval: 500ms")
         for old, new in {
             "127.0.0.1:9977": target,
             "127.0.0.1:9093": f"127.0.0.1:{manager}",
@@ -121,7 +121,7 @@ async def test_the_page_for_debian_leads_to_a_message(tmp_path: Path) -> None:
             *arguments(tmp_path / "default" / "prometheus", ports[0], "127.0.0.1:9090"),
             f"{config}/prometheus.yml",
             f"--storage.tsdb.path={kept}",
-            "--rules.alert.resend-delay=1s",
+            "--rules.alert.resend-delay=2s",
         ]
         telling = [
             *arguments(tmp_path / "default" / "prometheus-alertmanager", ports[1], "127.0.0.1:9093"),

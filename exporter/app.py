@@ -87,7 +87,7 @@ def load_fleet(path: Path, sources: Sources | None = None, web_config: Path | No
             options = platform.parse(entry)
         except ConfigError as error:
             return error.problems
-        specs.append(BotSpec(entry.name, platform.traits, options, entry.active))
+        specs.append(BotSpec(entry.name, platform.traits, options, entry.active, entry.runs_on))
         return ()
 
     scenarios: dict[str, Collection[str]] = {

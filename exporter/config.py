@@ -13,10 +13,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
+from exporter.cluster_section import Cluster, contradictions
 from exporter.described import Section, setting
 from exporter.errors import ConfigError, Problem
 from exporter.secrets import Secret, SecretError, SecretSource, read_secret_file
@@ -32,6 +33,7 @@ KEYS: Final[Mapping[str, str]] = MappingProxyType(
         "storage": "where the history, orders and what is remembered of bots are kept",
         "steam": "how the bots of Steam's games reach it",
         "racetime": "how the racetime.gg bots reach the site",
+        "cluster": "one fleet over several processes",
         "simulators": "stand-ins for the services, inside the process",
         "bots": "a list of the bots to run; it may be empty",
         "bots_files": "a list of paths or patterns of files with more bots",
@@ -51,6 +53,7 @@ class BotEntry:
     line: int = field(compare=False)
     lines: Mapping[str, int] = field(compare=False, repr=False)
     place: str = field(compare=False, default="")
+    runs_on: frozenset[str] = frozenset()
 
     def problem(self, key: str, message: str) -> Problem:
         """Return a problem at one of this bot's keys (`category`, `goal.name`), or at the bot itself for ""."""
@@ -88,6 +91,12 @@ def secret_option(entry: BotEntry, key: str, base_dir: Path) -> SecretSource:
     return SecretSource(None, Secret(value))
 
 
+def _names(value: object) -> object:
+    if value == []:
+        raise ValueError("must name at least one instance: leave the key out for any")
+    return [value] if isinstance(value, str) else value
+
+
 class BotHead(BaseModel):
     """What every bot has, whatever its platform."""
 
@@ -103,6 +112,15 @@ class BotHead(BaseModel):
     active: bool = setting(
         True, "`false`: the bot is shown and not started, with the status `disconnected`", example=True
     )
+    runs_on: Annotated[tuple[Name, ...], BeforeValidator(_names)] = setting(
+        (),
+        "the instances of a [cluster](#cluster) that may run this bot, for example because its account is to log on "
+        "from one address. While none of them is there, the bot does not run. Without a cluster it says nothing",
+        values="a [name](#forms) or a list of them",
+        absent="any instance",
+        example=["exporter-1", "exporter-2"],
+        strict=False,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +133,7 @@ class Config:
     steam: Steam
     racetime: Racetime
     simulators: Simulators
+    cluster: Cluster
     bots: tuple[BotEntry, ...]
     web_config: WebConfig | None = None
 
@@ -187,11 +206,16 @@ class _Loading:
         storage = self._section(Storage, "storage")
         racetime = self._section(Racetime, "racetime")
         steam = self._section(Steam, "steam")
+        cluster = self._section(Cluster, "cluster")
+        if cluster is not None and storage is not None:
+            self._add(self._main, contradictions(cluster, storage))
         bots = [*self._bots(self._main, ("bots",)), *self._bots_of_files()]
         self._check_usernames(bots)
-        if self._problems or web is None or storage is None or steam is None or racetime is None or simulators is None:
+        if web is None or storage is None or steam is None or racetime is None or simulators is None or cluster is None:
             raise ConfigError(self._problems)
-        return Config(self._path, web, storage, steam, racetime, simulators, tuple(bots))
+        if self._problems:
+            raise ConfigError(self._problems)
+        return Config(self._path, web, storage, steam, racetime, simulators, cluster, tuple(bots))
 
     def _document(self, path: Path) -> Document:
         self._sources.document(path)
@@ -271,6 +295,7 @@ class _Loading:
             document.line(place),
             document.lines_below(place),
             place_text(place),
+            frozenset(head.runs_on),
         )
         if isinstance(raw.get("name"), str):
             first = self._names.setdefault(head.name, entry)

@@ -32,7 +32,8 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _valid_name(name: str) -> str:
+def valid_name(name: str) -> str:
+    """Return a name as it is; raises ValueError with the form of names."""
     if not _NAME.fullmatch(name):
         raise ValueError("must be 1 to 64 of a-z, 0-9, _ . and -, and begin with a letter or digit")
     return name
@@ -60,7 +61,7 @@ def _key_file(value: object, info: ValidationInfo) -> Path:
 
 def _service_url(url: str, info: ValidationInfo) -> str:
     _not_beside_a_simulator(info)
-    return _https_url(url, info, "https://racetime.gg", "send their secrets there")
+    return https_url(url, info, "https://racetime.gg", "bots send their secrets there")
 
 
 def _not_beside_a_simulator(info: ValidationInfo) -> None:
@@ -70,10 +71,11 @@ def _not_beside_a_simulator(info: ValidationInfo) -> None:
 
 def _directory_url(url: str, info: ValidationInfo) -> str:
     _not_beside_a_simulator(info)
-    return _https_url(url, info, "https://api.steampowered.com", "trust what is there")
+    return https_url(url, info, "https://api.steampowered.com", "bots trust what is there")
 
 
-def _https_url(url: str, info: ValidationInfo, example: str, because: str) -> str:
+def https_url(url: str, info: ValidationInfo, example: str, because: str) -> str:
+    """Return an address of scheme, host and port, http only where `allow_insecure` or loopback. Raises ValueError."""
     form = f"must be an address such as {example}"
     try:
         parts = urlsplit(url)
@@ -89,7 +91,7 @@ def _https_url(url: str, info: ValidationInfo, example: str, because: str) -> st
     if not url.isascii() or not url.isprintable() or " " in url:
         raise ValueError(f"{form}, in ASCII and without spaces")
     if parts.scheme == "http" and not info.data.get("allow_insecure") and not is_loopback(parts.hostname):
-        raise ValueError(f"must begin with https://, because bots {because} (or set allow_insecure)")
+        raise ValueError(f"must begin with https://, because {because} (or set allow_insecure)")
     return url.removesuffix("/")
 
 
@@ -202,7 +204,7 @@ def _distinct(keys: tuple["WebKey", ...]) -> tuple["WebKey", ...]:
     return keys
 
 
-Name = Annotated[str, AfterValidator(_valid_name)]
+Name = Annotated[str, AfterValidator(valid_name)]
 
 
 class WebKey(Section):

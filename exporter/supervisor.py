@@ -32,12 +32,16 @@ class UnknownBot(UnknownTarget):
 
 @dataclass(frozen=True, slots=True)
 class BotSpec:
-    """What the configuration says of one bot, already checked by its platform."""
+    """What the configuration says of one bot, already checked by its platform.
+
+    `runs_on` are the instances of a cluster that may run it; empty for any.
+    """
 
     name: str
     traits: PlatformTraits
     options: BotOptions
     active: bool
+    runs_on: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)

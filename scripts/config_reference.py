@@ -9,6 +9,7 @@ The prose around them is written by hand. A document says where each part goes:
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from exporter.cluster_section import Cluster
 from exporter.config import KEYS, BotHead
 from exporter.described import Section
 from exporter.options import Option, TextOption
@@ -34,6 +36,7 @@ SECTIONS: Final[Mapping[str, type[Section]]] = {
     "storage": Storage,
     "steam": Steam,
     "racetime": Racetime,
+    "cluster": Cluster,
     "simulators": Simulators,
 }
 WEB_SECTIONS: Final[Mapping[str, type[Section]]] = {
@@ -163,7 +166,7 @@ def example_of(model: type[BaseModel]) -> dict[str, Any]:
         if section is not None:
             given[key] = example_of(section)
         elif field.examples and field.examples[0] is not None:
-            given[key] = field.examples[0]
+            given[key] = deepcopy(field.examples[0])  # YAML would make one list an alias of the other
     return given
 
 
@@ -173,7 +176,7 @@ def example_bots() -> Iterator[dict[str, Any]]:
         for number, inline in enumerate((False, True), 1):
             bot: dict[str, Any] = {"name": f"{platform}-{number}", "platform": platform}
             if not inline:
-                bot["active"] = True
+                bot |= {key: value for key, value in example_of(BotHead).items() if key not in bot}
             for option in row.options:
                 if isinstance(option, TextOption):
                     bot[option.name] = option.example if not inline else f"another-{option.name.replace('_', '-')}"

@@ -21,7 +21,10 @@ class OrderState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OrderRow:
-    """An order as it is kept. `code` and `result` are the answer that it got: an HTTP status and a body."""
+    """An order as it is kept. `code` and `result` are the answer that it got: an HTTP status and a body.
+
+    `boot` is the run of the process that carries it out, where several share the database.
+    """
 
     id: str
     idempotency_key: str | None
@@ -36,6 +39,7 @@ class OrderRow:
     code: int | None = None
     result: str | None = None
     finished_at: float | None = None
+    boot: str | None = None
 
 
 def insert_order(connection: Connection, order: OrderRow) -> None:

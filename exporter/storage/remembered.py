@@ -64,8 +64,10 @@ class StoredBot:
         return self.memory.last_status_check_at
 
 
-def bot_row(record: BotRecord, standing: Standing, lobbies_created: int, removed_at: float | None) -> Row:
-    """Return the row of a bot."""
+def bot_row(
+    record: BotRecord, standing: Standing, lobbies_created: int, removed_at: float | None, generation: int = 0
+) -> Row:
+    """Return the row of a bot; `generation` is that of the lease under which it runs, where there are leases."""
     note = record.maintenance
     return {
         "name": record.name,
@@ -90,6 +92,7 @@ def bot_row(record: BotRecord, standing: Standing, lobbies_created: int, removed
         "maintenance_by": clean(note.by) if note is not None else None,
         "lobbies_created": lobbies_created,
         "removed_at": removed_at,
+        "generation": generation,
     }
 
 

@@ -1,6 +1,9 @@
 """The tables. Times are Unix seconds; ids of services are text, because some do not fit a database's integers.
 
 A change here needs a migration in `migrations/versions`; a test compares the two on both databases.
+
+Those that begin with `cluster_` are empty where one process runs the fleet. Their times are the database's own: it is
+the one clock that all processes share.
 """
 
 from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, MetaData, String, Table, Text
@@ -37,6 +40,7 @@ BOTS = Table(
     Column("maintenance_by", Text),
     Column("lobbies_created", Integer, nullable=False),
     Column("removed_at", Double),  # since when the bot is no longer in the configuration
+    Column("generation", BigInteger, nullable=False, server_default="0"),  # of the lease under which this was written
 )
 
 BOT_EVENTS = Table(
@@ -110,4 +114,51 @@ ORDERS = Table(
     Column("result", Text),
     Column("created_at", Double, nullable=False, index=True),
     Column("finished_at", Double),
+    Column("boot", Text),  # the process that carries it out, where there are several
+)
+
+CLUSTER_INSTANCES = Table(
+    "cluster_instances",
+    METADATA,
+    Column("instance", Text, primary_key=True),
+    Column("boot", Text, nullable=False),  # which run of the process this is
+    Column("slot", Integer, nullable=False, unique=True),  # keeps the ids of its history apart from those of others
+    Column("advertise_url", Text, nullable=False),
+    Column("egress", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("draining", Boolean, nullable=False),
+    Column("started_at", Double, nullable=False),
+    Column("seen_at", Double, nullable=False),
+    Column("until", Double, nullable=False),  # it counts as alive till then; in the past once it has left
+)
+
+CLUSTER_LEASES = Table(
+    "cluster_leases",
+    METADATA,
+    Column("bot", Text, primary_key=True),
+    Column("owner", Text),  # the instance; nobody since it was given back
+    Column("boot", Text),
+    Column("generation", BigInteger, nullable=False),  # one more at each change of owner
+    Column("until", Double, nullable=False),
+    Column("claimed_at", Double, nullable=False),
+)
+
+CLUSTER_RECORDS = Table(
+    "cluster_records",
+    METADATA,
+    Column("kind", String(16), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("instance", Text, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("data", Text, nullable=False),  # JSON as /status tells it
+    Column("changed_at", Double, nullable=False),
+    Column("seq", BigInteger, nullable=False, index=True),  # from the sequence cluster_records_seq, for catching up
+)
+
+CLUSTER_PAUSES = Table(
+    "cluster_pauses",
+    METADATA,
+    Column("egress", Text, primary_key=True),
+    Column("until", Double, nullable=False),
+    Column("instance", Text, nullable=False),  # which one was told
 )

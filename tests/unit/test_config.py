@@ -5,6 +5,7 @@ import copy
 import os
 import pickle
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,23 @@ def test_defaults() -> None:
     assert config.web.keys == ()
     assert config.storage.url is None
     assert (config.storage.retention.age_s, config.storage.retention.rows) == (90 * 86400, 1_000_000)
+
+
+def test_a_cluster_is_off_and_each_process_has_its_own_name_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not load(DATA / "good" / "minimal.yaml").cluster.enabled
+    monkeypatch.setattr(socket, "gethostname", lambda: "Bots-1.example.org")
+    config = load(DATA / "good" / "cluster.yaml")
+    assert config.cluster.me == "bots-1"
+    assert config.cluster.my_url == "https://bots-1.example.org:9977"
+    assert config.cluster.my_egress == "bots-1"
+    assert [bot.runs_on for bot in config.bots] == [{"one"}, {"one", "two"}, frozenset()]
+
+
+def test_a_host_without_a_good_name_needs_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "bots_#1")
+    assert [(each.key, each.message) for each in problems_of(DATA / "good" / "cluster.yaml")] == [
+        ("cluster.instance", "is missing, and the host's name is none: give a name")
+    ]
 
 
 def test_the_password_of_the_database_is_never_shown(tmp_path: Path) -> None:

@@ -5,9 +5,11 @@ The URL may hold a password. It is given to the driver and to nobody else: `Targ
 
 import os
 import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url
@@ -15,12 +17,16 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from exporter.errors import StartError, TroubleKind
-from exporter.storage.trouble import StorageTrouble, trouble
+from exporter.storage.trouble import StorageTrouble, explained, trouble
+
+if TYPE_CHECKING:
+    from psycopg import Notify
 
 DEFAULT_FILE: Final = "history.sqlite3"
 _LOCK_WAIT_S: Final = 2.0
 _CONNECT_S: Final = 3
 _STATEMENT_MS: Final = 5000
+_LEASE_MS: Final = 3000
 _POSTGRESQL: Final = frozenset({"postgresql", "postgres"})
 
 
@@ -123,16 +129,44 @@ def _sqlite(path: Path, begin: str) -> Engine:
     return engine
 
 
-def _postgresql(url: URL, **pool: Any) -> Engine:
+def lease_engine(where: Target) -> Engine:
+    """Return the engine of the leases: one connection that is never kept waiting for long."""
+    assert where.url is not None  # noqa: S101  (leases are PostgreSQL's)
+    return _postgresql(where.url, _LEASE_MS, poolclass=QueuePool, pool_size=1, max_overflow=0)
+
+
+@asynccontextmanager
+async def listening(where: Target, channels: Sequence[str]) -> AsyncIterator[AsyncIterator["Notify"]]:
+    """Listen to channels on a connection of its own; yields the messages. Raises StorageTrouble, also later on."""
+    from psycopg import AsyncConnection, sql  # noqa: PLC0415  (it takes long to import: a cluster alone needs it)
+
+    assert where.url is not None  # noqa: S101
+    with explained(where.shown):
+        engine = _postgresql(where.url, _STATEMENT_MS, poolclass=NullPool)
+        words, options = engine.dialect.create_connect_args(where.url)
+        limits = {name: value for name, value in _limits(_STATEMENT_MS).items() if name not in where.url.query}
+        connection = await AsyncConnection.connect(*words, **{**limits, **options}, autocommit=True)
+        try:
+            for channel in channels:
+                await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+            yield connection.notifies()
+        finally:
+            await connection.close()
+
+
+def _postgresql(url: URL, statement_ms: int = _STATEMENT_MS, **pool: Any) -> Engine:
+    given = {name: value for name, value in _limits(statement_ms).items() if name not in url.query}
+    return create_engine(url, connect_args=given, paramstyle="format", **pool)  # positional, as Bulk needs them
+
+
+def _limits(statement_ms: int) -> dict[str, Any]:
     # A server that vanished without a word must not hold the thread for the kernel's quarter of an hour.
-    limits = {
+    return {
         "connect_timeout": _CONNECT_S,
-        "options": f"-c statement_timeout={_STATEMENT_MS} -c lock_timeout={_STATEMENT_MS}",
-        "tcp_user_timeout": _STATEMENT_MS,
+        "options": f"-c statement_timeout={statement_ms} -c lock_timeout={statement_ms}",
+        "tcp_user_timeout": statement_ms,
         "keepalives_idle": 5,
         "keepalives_interval": 2,
         "keepalives_count": 3,
         "application_name": "bot-exporter",
     }
-    given = {name: value for name, value in limits.items() if name not in url.query}
-    return create_engine(url, connect_args=given, paramstyle="format", **pool)  # positional, as Bulk needs them

@@ -40,6 +40,15 @@ class BotRepository:
         """Return one bot, None if there never was one of that name."""
         return next(iter(self._bots(BOTS.c.name == name)), None)
 
+    def get_bots(self, names: Collection[str]) -> dict[str, StoredBot]:
+        """Return those of these bots that are known, by name."""
+        found: dict[str, StoredBot] = {}
+        wanted = sorted(names)
+        for start in range(0, len(wanted), _AT_ONCE):
+            some = self._bots(BOTS.c.name.in_(wanted[start : start + _AT_ONCE]))
+            found |= {bot.name: bot for bot in some}
+        return found
+
     def update_bot_status(self, name: str, status: BotStatus, status_message: str | None = None) -> bool:
         """Set a bot's status, and the message beside it."""
         return self._update(name, status=int(status), status_message=clean(status_message))

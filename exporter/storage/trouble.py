@@ -76,8 +76,15 @@ def explained(database: str) -> Iterator[None]:
         raise trouble(database, kind, error.orig) from error
     except sqlite3.Error as error:  # of what is said to the driver itself, past SQLAlchemy
         raise trouble(database, _kind(error, lost=False) or TroubleKind.OTHER, error) from error
+    except _psycopg_errors() as error:  # likewise
+        raise trouble(database, _kind(error, lost=False) or TroubleKind.OTHER, error) from error
     except PoolTimeout as error:
         raise trouble(database, TroubleKind.AWAY, "all connections are busy") from error
+
+
+def _psycopg_errors() -> tuple[type[Exception], ...]:
+    psycopg = sys.modules.get("psycopg")
+    return (psycopg.Error,) if psycopg is not None else ()
 
 
 def trouble(database: str, kind: TroubleKind, cause: object) -> StorageTrouble:

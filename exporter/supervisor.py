@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
@@ -52,6 +52,7 @@ class _Unit:
     bot: Bot
     runner: BotRunner
     task: asyncio.Task[NoReturn] | None = None
+    cut: bool = False
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -63,7 +64,7 @@ class Supervisor:
     A bot that has not closed its sockets within `stop_limit_s` seconds is cancelled once more, then given up: its task
     may go on, but what it reports counts no more. That limit goes by the event loop's clock.
     `recall` is asked what is remembered of a bot, and so told what the configuration says of `active`, and what the bot
-    stands for.
+    stands for. A bot that is not `allowed` to run in this process now is not begun: another process may run it.
     """
 
     def __init__(
@@ -78,10 +79,12 @@ class Supervisor:
         draining: Callable[[], bool],
         stop_limit_s: float = STOP_LIMIT_S,
         recall: Callable[[str, bool, str], Recalled] = lambda _name, active, _subject: Recalled(active),
+        allowed: Callable[[str], bool] = lambda _: True,
     ) -> None:
         self._stop_limit_s = stop_limit_s
         self._recall = recall
-        self._given_up: set[asyncio.Task[NoReturn]] = set()
+        self._allowed = allowed
+        self._given_up: dict[asyncio.Task[NoReturn], str] = {}
         self._platforms: Counter[str] = Counter()
         self._hide = hide
         self._draining = draining
@@ -105,11 +108,14 @@ class Supervisor:
         """Return whether any bot of the fleet is on that platform."""
         return self._platforms[name] > 0
 
-    async def add(self, spec: BotSpec, delay_s: float = 0.0, *, active: bool | None = None) -> None:
+    async def add(
+        self, spec: BotSpec, delay_s: float = 0.0, *, active: bool | None = None, came_from: str | None = None
+    ) -> None:
         """Take a bot into the fleet and start it if it is active, `delay_s` seconds from now.
 
         `active` is the word of an operator, which counts more than what is remembered and than the configuration. A
-        fleet that starts all at once looks like an attack to its service. Raises ValueError for a name that is taken.
+        fleet that starts all at once looks like an attack to its service. `came_from` is the process that ran it until
+        now. Raises ValueError for a name that is taken.
         """
         if spec.name in self._units:
             msg = f"there is a bot named {spec.name} already"
@@ -119,7 +125,9 @@ class Supervisor:
         self._platforms[spec.traits.name] += 1
         known, now = self._recall(spec.name, spec.active, spec.options.subject), self._clock.now()
         active = known.active if active is None else active
-        self._store.apply(ev.BotAdded(spec.name, now, spec.traits, spec.options.subject, active, known.memory))
+        self._store.apply(
+            ev.BotAdded(spec.name, now, spec.traits, spec.options.subject, active, known.memory, came_from)
+        )
         async with unit.lock:
             if active and not self._closing:
                 self._begin(unit, delay_s)
@@ -127,6 +135,23 @@ class Supervisor:
     async def remove(self, name: str) -> None:
         """Stop a bot and take it out of the fleet."""
         await self._to_its_end(self._remove(name))
+
+    async def release(self, name: str) -> None:
+        """Stop a bot because another process is to run it: it leaves this fleet, and its lobby or race lives on."""
+        await self._to_its_end(self._remove(name, elsewhere=True))
+
+    def cut(self, names: Iterable[str]) -> None:
+        """Have bots end at this very moment, before any of them does another step; `release` must follow."""
+        for name in names:
+            unit = self._units.get(name)
+            if unit is not None and unit.task is not None and not unit.cut:
+                unit.cut = True
+                unit.task.cancel()
+
+    @property
+    def given_up(self) -> frozenset[str]:
+        """The bots that do not stop although they must: they may still be connected."""
+        return frozenset(self._given_up.values())
 
     async def change(self, spec: BotSpec, delay_s: float = 0.0) -> None:
         """Let a bot be as its configuration says now. It must stand for the same account or category as before.
@@ -178,15 +203,15 @@ class Supervisor:
             if self._orders:
                 await asyncio.wait(self._orders)
             if self._given_up:
-                await asyncio.wait(self._given_up, timeout=_SECOND_LIMIT_S)
+                await asyncio.wait(tuple(self._given_up), timeout=_SECOND_LIMIT_S)
         finally:
             self._units.clear()  # whoever still holds the supervisor does not hold every bot, room and token, too
 
-    async def _remove(self, name: str) -> None:
+    async def _remove(self, name: str, *, elsewhere: bool = False) -> None:
         async with self._order(name) as unit:
-            await self._end(unit, DisconnectReason.RELOAD)
-            self._forget_work(name)
-            self._store.apply(ev.BotRemoved(name, self._clock.now()))
+            await self._end(unit, DisconnectReason.SHUTDOWN if elsewhere else DisconnectReason.RELOAD)
+            self._forget_work(name, elsewhere=elsewhere)
+            self._store.apply(ev.BotRemoved(name, self._clock.now(), elsewhere))
             self._platforms[unit.spec.traits.name] -= 1
             del self._units[name]
             del self.stats[name]
@@ -262,6 +287,8 @@ class Supervisor:
             raise _unknown(name) from None
 
     def _begin(self, unit: _Unit, delay_s: float = 0.0) -> None:
+        if not self._allowed(unit.spec.name):
+            return
         unit.task = asyncio.create_task(unit.runner.run(unit.bot, delay_s), name=f"{unit.spec.name}: runner")
         unit.task.add_done_callback(_complain(self._log, unit.spec.name))
 
@@ -274,7 +301,9 @@ class Supervisor:
         if (task := unit.task) is None:
             return
         for limit_s in (self._stop_limit_s, min(self._stop_limit_s, _SECOND_LIMIT_S)):
-            task.cancel()
+            if not unit.cut:  # a second time would not let it close its sockets
+                task.cancel()
+            unit.cut = False
             if (await asyncio.wait({task}, timeout=limit_s))[0]:
                 break
         else:
@@ -284,8 +313,8 @@ class Supervisor:
     def _give_up(self, unit: _Unit, task: asyncio.Task[NoReturn]) -> None:
         """Let a bot that does not stop be, and put a fresh one in its place."""
         self._log.critical("a bot does not stop, it is given up: this is a bug", bot=unit.spec.name)
-        self._given_up.add(task)
-        task.add_done_callback(self._given_up.discard)
+        self._given_up[task] = unit.spec.name
+        task.add_done_callback(lambda ended: self._given_up.pop(ended, None))
         unit.runner.silence()
         unit.bot, unit.runner = self._made(unit.spec)
 
@@ -298,13 +327,13 @@ class Supervisor:
         context = BotContext(spec.name, runner.reporter, stats, self._clock, rng, log, self._hide, self._draining)
         return self._services[spec.traits.name].bot(spec.options, context), runner
 
-    def _forget_work(self, name: str) -> None:
+    def _forget_work(self, name: str, *, elsewhere: bool = False) -> None:
         """What nobody watches any more, races or lobbies, is not shown as if it were known."""
         for lobby in [each for each in self._store.lobbies.values() if each.bot == name]:
-            self._store.apply(ev.LobbyForgotten(name, self._clock.now(), lobby.key))
+            self._store.apply(ev.LobbyForgotten(name, self._clock.now(), lobby.key, elsewhere))
         record = self._store.bots.get(name)
         for race in record.races if record is not None else ():
-            self._store.apply(ev.RaceForgotten(name, self._clock.now(), race))
+            self._store.apply(ev.RaceForgotten(name, self._clock.now(), race, elsewhere))
 
 
 def _unknown(name: str) -> UnknownBot:

@@ -68,8 +68,7 @@ def share(view: View) -> Share:
         balance.load[owner] = len(bots)
     claim = list(_claims(view, balance, free))
     give = [bot for bot in held.get(view.me, ()) if not _stays(view, bot)]
-    for bot in give:
-        balance.load[view.me] -= 1
+    balance.load[view.me] -= len(give)
     return Share(tuple(claim), (*give, *_surplus(view, balance, held, frozenset(give))))
 
 
@@ -109,9 +108,7 @@ def _stays(view: View, bot: str) -> bool:
     return view.me in view.members or bot in view.settled or not (view.members & pins if pins else view.members)
 
 
-def _surplus(
-    view: View, balance: _Balance, held: Mapping[str, list[str]], gone: frozenset[str]
-) -> Iterable[str]:
+def _surplus(view: View, balance: _Balance, held: Mapping[str, list[str]], gone: frozenset[str]) -> Iterable[str]:
     """Yield those of our bots that move, in a plan that moves everybody's."""
     movable = {owner: _Movable(view, owner, bots, gone) for owner, bots in held.items() if owner in view.members}
     while True:
@@ -149,7 +146,9 @@ class _Movable:
 
     def take(self, taker: str) -> str | None:
         """Return a bot that this instance may run, and forget it."""
-        for pins in sorted((each for each, kept in self._by_pins.items() if kept), key=lambda each: (bool(each), sorted(each))):
+        for pins in sorted(
+            (each for each, kept in self._by_pins.items() if kept), key=lambda each: (bool(each), sorted(each))
+        ):
             if not pins or taker in pins:
                 return self._by_pins[pins].pop()
         return None

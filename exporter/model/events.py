@@ -14,12 +14,13 @@ class _Fact(Record, frozen=True):
 
 
 class BotAdded(_Fact, frozen=True):
-    """A bot entered the fleet; `memory` is what an earlier run knew of it."""
+    """A bot entered the fleet; `memory` is what an earlier run knew of it. `came_from` is who ran it until now."""
 
     traits: PlatformTraits
     subject: str
     active: bool
     memory: BotMemory | None = None
+    came_from: str | None = None
 
 
 class BotRecalled(_Fact, frozen=True):
@@ -29,7 +30,9 @@ class BotRecalled(_Fact, frozen=True):
 
 
 class BotRemoved(_Fact, frozen=True):
-    """A bot left the fleet."""
+    """A bot left the fleet; with `elsewhere` only this process' part of it, for another process runs it."""
+
+    elsewhere: bool = False
 
 
 class BotStarted(_Fact, frozen=True):
@@ -192,9 +195,10 @@ class RoomDisconnected(_Fact, frozen=True):
 
 
 class RaceForgotten(_Fact, frozen=True):
-    """The bot no longer follows a race."""
+    """The bot no longer follows a race; with `elsewhere` it does, in another process."""
 
     race: str
+    elsewhere: bool = False
 
 
 class LobbyCreated(_Fact, frozen=True):
@@ -222,9 +226,10 @@ class LobbyUpdated(_Fact, frozen=True):
 
 
 class LobbyForgotten(_Fact, frozen=True):
-    """A finished or failed lobby is no longer shown."""
+    """A finished or failed lobby is no longer shown; with `elsewhere` another process watches it."""
 
     key: str
+    elsewhere: bool = False
 
 
 BotEvent = (

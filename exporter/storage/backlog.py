@@ -29,6 +29,7 @@ class PendingBot(Record, frozen=True):
     standing: Standing
     lobbies_created: int
     removed_at: float | None = None
+    generation: int = 0
 
 
 @dataclass(slots=True)
@@ -63,6 +64,7 @@ class Backlog:
 
     def __init__(self, stats: StorageStats, capacity: int = CAPACITY) -> None:
         self._stats = stats
+        self._slot, self._slots = 0, 1
         self._capacity = capacity
         self._items: deque[HistoryItem] = deque()
         self._rows = Batch()
@@ -79,10 +81,16 @@ class Backlog:
     def number(self, item: HistoryItem) -> HistoryItem:
         """Return the item with its id: microseconds of its time, but always more than the one before.
 
-        So ids grow with time, and go on growing when the clock is set back.
+        So ids grow with time, and go on growing when the clock is set back. Where several processes write, each takes
+        the next one of its own slot: no two of them ever give the same.
         """
-        self._last_id = max(self._last_id + 1, int(item.at * 1e6))
+        least = max(self._last_id + 1, int(item.at * 1e6))
+        self._last_id = least + (self._slot - least) % self._slots
         return replace(item, id=self._last_id)
+
+    def use_slot(self, slot: int, slots: int) -> None:
+        """Give only ids that are `slot` modulo `slots` from now on."""
+        self._slot, self._slots = slot, slots
 
     def begin_after(self, last_id: int) -> None:
         """Give larger ids than the database has; what waits already is numbered anew if it must be."""

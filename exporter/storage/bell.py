@@ -1,6 +1,5 @@
 """What other processes say through the database: PostgreSQL's LISTEN, on one connection beside the writer's."""
 
-import asyncio
 import random
 from collections.abc import Callable, Mapping
 from typing import Final, NoReturn

@@ -24,6 +24,22 @@ def upsert(dialect: str, table: Table) -> Insert:
     return insert.on_conflict_do_update(index_elements=keys, set_=changed)
 
 
+def upsert_newer(column: str) -> _Builder:
+    """Return what makes the statement that writes a row unless the one with its key has more in `column`.
+
+    Where several processes write, one that was away must not undo what another one has written since.
+    """
+
+    def build(dialect: str, table: Table) -> Insert:
+        insert = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+        keys = [each.name for each in table.primary_key]
+        changed = {each.name: insert.excluded[each.name] for each in table.columns if each.name not in keys}
+        newer = table.c[column] <= insert.excluded[column]
+        return insert.on_conflict_do_update(index_elements=keys, set_=changed, where=newer)
+
+    return build
+
+
 def insert_once(dialect: str, table: Table) -> Insert:
     """Return the statement that writes a row unless there is one with its key.
 

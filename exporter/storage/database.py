@@ -6,14 +6,14 @@ call makes a new one.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sqlalchemy import Connection, Engine, delete, func, select, text
 
 from exporter.errors import TroubleKind
 from exporter.storage.backlog import Batch
-from exporter.storage.bulk import insert_once, of_records, of_rows, upsert
+from exporter.storage.bulk import insert_once, of_records, of_rows, upsert, upsert_newer
 from exporter.storage.engine import Target, create_file, file_identity, writer_engine
 from exporter.storage.migrate import newest_revision, revisions, upgrade
 from exporter.storage.order_rows import (
@@ -21,6 +21,7 @@ from exporter.storage.order_rows import (
     doubt_unfinished,
     free_key,
     insert_order,
+    lock_key,
     order_by_id,
     order_by_key,
     purge_orders,
@@ -37,13 +38,18 @@ _PRUNE_AT_ONCE: Final = 2_000
 _ITEMS: Final = of_records(insert_once, BOT_EVENTS)
 _LOBBIES: Final = of_rows(upsert, LOBBIES)
 _RACES: Final = of_rows(upsert, RACES)
+_NEWER_LOBBIES: Final = of_rows(upsert_newer("updated_at"), LOBBIES)
+_NEWER_RACES: Final = of_rows(upsert_newer("updated_at"), RACES)
 
 
 class DatabaseInUse(StorageTrouble):
     """Another process writes to the same database."""
 
     def __init__(self, shown: str) -> None:
-        message = f"{shown} is in use by another bot-exporter: stop it, or give another one with --storage.url"
+        message = (
+            f"{shown} is in use by another bot-exporter: stop it, or give another one with --storage.url (processes "
+            "that share a fleet have cluster.enabled, each of them)"
+        )
         super().__init__(TroubleKind.LOCKED, message)
 
 
@@ -59,10 +65,11 @@ class Opened:
 
 
 class Database:
-    """The writer's side of the database."""
+    """The writer's side of the database. `boot` is this run of the process, where several write to the same one."""
 
-    def __init__(self, where: Target) -> None:
+    def __init__(self, where: Target, boot: str | None = None) -> None:
         self._where = where
+        self._boot = boot
         self._engine: Engine = writer_engine(where)
         self._connection: Connection | None = None
         self._identity: tuple[int, int] | None = None
@@ -72,6 +79,11 @@ class Database:
     def shown(self) -> str:
         """The database's name for people."""
         return self._where.shown
+
+    @property
+    def shared(self) -> bool:
+        """Whether other processes write to it, too."""
+        return self._boot is not None
 
     def open(self) -> Opened:
         """Migrate the database and read what earlier runs left. Raises NewerSchema besides."""
@@ -84,7 +96,7 @@ class Database:
             return Opened(
                 bots={bot.name: bot for bot in bots},
                 last_id=last_id,
-                doubted=tuple(doubt_unfinished(connection)),
+                doubted=() if self.shared else tuple(doubt_unfinished(connection)),
                 migrated_from=before,
                 revision=revision,
             )
@@ -104,16 +116,20 @@ class Database:
         items = batch.items + [item for _, item in batch.orders.values() if item is not None]
         with self._transaction(durable=bool(batch.orders)) as connection:
             for order, _ in batch.orders.values():
-                save_order(connection, order)
+                self._lock_key(connection, order.idempotency_key)
+                save_order(connection, replace(order, boot=self._boot))
             _ITEMS.write(connection, items)
             bots = BotRepository(connection)
-            bots.save_bots(
-                [bot_row(b.record, b.standing, b.lobbies_created, b.removed_at) for b in batch.bots.values()]
-            )
+            rows = [
+                bot_row(b.record, b.standing, b.lobbies_created, b.removed_at, b.generation)
+                for b in batch.bots.values()
+            ]
+            bots.save_bots(rows, shared=self.shared)
             if batch.present is not None:
-                bots.mark_removed(batch.present, batch.at)
-            _LOBBIES.write(connection, list(batch.lobbies.values()))
-            _RACES.write(connection, list(batch.races.values()))
+                bots.mark_removed(batch.present, batch.at, shared=self.shared)
+            lobbies, races = (_NEWER_LOBBIES, _NEWER_RACES) if self.shared else (_LOBBIES, _RACES)
+            lobbies.write(connection, list(batch.lobbies.values()))
+            races.write(connection, list(batch.races.values()))
         if self._events is not None:
             self._events += len(items)
 
@@ -139,20 +155,31 @@ class Database:
                     delete(table).where(table.c.updated_at <= kept.scalar_subquery())
                 ).rowcount
             deleted += purge_orders(connection, orders_older_than)
-        self._events -= counted
+        # Others write, too: what there is must be counted anew, once this round is over.
+        self._events = None if self.shared and not deleted else self._events - counted
         return deleted
+
+    def doubt(self) -> tuple[OrderRow, ...]:
+        """Mark the orders of processes that are gone as in doubt, in a shared database, and return them."""
+        with self._transaction(durable=True) as connection:
+            return tuple(doubt_unfinished(connection, shared=True))
 
     def begin_order(self, order: OrderRow, key_life_s: float) -> OrderRow | None:
         """Keep an intent, on the disk once this returns; returns the order that used its key before, if one did."""
         with self._transaction(durable=True) as connection:
             key = order.idempotency_key
+            self._lock_key(connection, key)
             known = order_by_key(connection, key) if key is not None else None
             if known is not None:
                 if order.created_at - known.created_at < key_life_s:
                     return known
                 free_key(connection, known.id)
-            insert_order(connection, order)
+            insert_order(connection, replace(order, boot=self._boot))
         return None
+
+    def _lock_key(self, connection: Connection, key: str | None) -> None:
+        if self.shared and key is not None:
+            lock_key(connection, key)
 
     def find_order_by_key(self, key: str, at: float, key_life_s: float) -> OrderRow | None:
         """Return the order that used a key, if it lives still."""
@@ -217,9 +244,13 @@ class Database:
         return identity
 
     def _claim(self, connection: Connection) -> None:
-        """Make sure that nobody else writes here. A file is claimed by the lock of its data directory."""
+        """Make sure that nobody else writes here. A file is claimed by the lock of its data directory.
+
+        The processes of a cluster claim a database together, so that none outside of it can.
+        """
         if self._where.path is None:
-            held = connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": _OWNER_LOCK}).scalar()
+            claim = "pg_try_advisory_lock_shared" if self.shared else "pg_try_advisory_lock"
+            held = connection.execute(text(f"SELECT {claim}(:key)"), {"key": _OWNER_LOCK}).scalar()
             connection.commit()
             if not held:
                 raise DatabaseInUse(self.shown)

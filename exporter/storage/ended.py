@@ -2,10 +2,16 @@
 
 from typing import Any
 
+from exporter.model import events as ev
 from exporter.model.status import LobbyRecord, RaceRecord
 from exporter.storage.texts import clean
 
 Row = dict[str, Any]
+
+
+def goes_on(event: ev.Event) -> bool:
+    """Return whether a lobby that is not shown any more is watched by another process."""
+    return isinstance(event, ev.LobbyForgotten) and event.elsewhere
 
 
 def playing(lobby: LobbyRecord) -> int:

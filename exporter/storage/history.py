@@ -11,7 +11,7 @@ from exporter.model import events as ev
 from exporter.model.history import HistoryItem, HistoryKind
 from exporter.model.record import Record
 from exporter.model.status import BotRecord, LobbyRecord, RaceRecord
-from exporter.storage.ended import lobby_duration_s, playing, race_duration_s
+from exporter.storage.ended import goes_on, lobby_duration_s, playing, race_duration_s
 from exporter.storage.texts import clean
 from exporter.timing import format_duration
 
@@ -40,7 +40,10 @@ class _About(Record, frozen=True):
 
 
 def items(change: ev.Change, platform: str | None = None) -> Iterator[HistoryItem]:
-    """Return what is worth keeping of a change; `platform` is that of the bot of a lobby or race."""
+    """Return what is worth keeping of a change; `platform` is that of the bot of a lobby or race.
+
+    What another process goes on with has not ended here.
+    """
     match change:
         case ev.BotChange():
             return _bot(change)
@@ -58,8 +61,10 @@ def _bot(change: ev.BotChange) -> Iterator[HistoryItem]:
     if isinstance(event, ev.BotAdded) and after is not None:
         was = event.memory.status.word if event.memory is not None else None
         message = "added to the fleet" if was is None else "bot-exporter was started: nothing is proved yet"
+        if event.came_from is not None:
+            message = f"taken over from {event.came_from}: nothing is proved yet"
         yield about.item(HistoryKind.STATUS, was, after.status.word, message=after.status_message or message)
-    elif isinstance(event, ev.BotRemoved) and before is not None:
+    elif isinstance(event, ev.BotRemoved) and before is not None and not event.elsewhere:
         yield about.item(HistoryKind.STATUS, before.status.word, None, message="removed from the fleet")
     elif before is not None and after is not None:
         yield from _moved(about, before, after, event)
@@ -108,7 +113,7 @@ def _race_words(race: RaceRecord) -> str:
 def _lobby(change: ev.LobbyChange, platform: str | None) -> Iterator[HistoryItem]:
     before, after = change.before, change.after
     if after is None:
-        if before is not None and before.active:
+        if before is not None and before.active and not goes_on(change.event):
             about = _About(change.event.at, before.bot, platform)
             yield about.item(
                 HistoryKind.LOBBY, str(before.state), None, message=f"{_lobby_name(before)}: lost sight of"

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, CursorResult, Engine, text
+from sqlalchemy import Connection, CursorResult, Engine, TextClause, text
 from sqlalchemy.exc import IntegrityError
 
 from exporter.errors import TroubleKind
@@ -24,72 +24,85 @@ MOST_INSTANCES: Final = 64
 """How many instances a cluster can have: as many slots there are, which keep the ids of their histories apart."""
 _FORGOTTEN_S: Final = 86400.0
 
-_NOW: Final = "CAST(extract(epoch FROM now()) AS double precision)"
+_WORDS: Final = {
+    "@now": "CAST(extract(epoch FROM now()) AS double precision)",
+    "@last_slot": str(MOST_INSTANCES - 1),
+    "@forgotten_s": str(_FORGOTTEN_S),
+}
 
-_FORGET = text(f"DELETE FROM cluster_instances WHERE until < {_NOW} - {_FORGOTTEN_S} AND instance <> :instance")
-_JOIN = text(f"""
+
+def _sql(statement: str) -> TextClause:
+    for word, meaning in _WORDS.items():
+        statement = statement.replace(word, meaning)
+    return text(statement)
+
+
+_FORGET = _sql("DELETE FROM cluster_instances WHERE until < @now - @forgotten_s AND instance <> :instance")
+_JOIN = _sql("""
     INSERT INTO cluster_instances AS there
         (instance, boot, slot, advertise_url, egress, version, draining, started_at, seen_at, until)
     SELECT :instance, :boot,
-        (SELECT min(slot) FROM generate_series(0, {MOST_INSTANCES - 1}) AS slot
+        (SELECT min(slot) FROM generate_series(0, @last_slot) AS slot
          WHERE slot NOT IN (SELECT slot FROM cluster_instances)),
-        :advertise_url, :egress, :version, :draining, {_NOW}, {_NOW}, {_NOW} + :life_s
+        :advertise_url, :egress, :version, :draining, @now, @now, @now + :life_s
     ON CONFLICT (instance) DO UPDATE SET
         boot = excluded.boot, advertise_url = excluded.advertise_url, egress = excluded.egress,
         version = excluded.version, started_at = excluded.started_at, draining = excluded.draining,
         seen_at = excluded.seen_at, until = excluded.until
-    WHERE there.until <= {_NOW}
+    WHERE there.until <= @now
     RETURNING slot
 """)
-_STAY = text(f"""
-    UPDATE cluster_instances SET seen_at = {_NOW}, until = {_NOW} + :life_s, draining = :draining
+_STAY = _sql("""
+    UPDATE cluster_instances SET seen_at = @now, until = @now + :life_s, draining = :draining
     WHERE instance = :instance AND boot = :boot
     RETURNING slot
 """)
-_RENEW = text(f"""
-    UPDATE cluster_leases SET until = {_NOW} + :life_s WHERE boot = :boot AND until > {_NOW}
+_RENEW = _sql("""
+    UPDATE cluster_leases SET until = @now + :life_s WHERE boot = :boot AND until > @now
 """)
-_ALIVE = text(f"""
+_ALIVE = _sql("""
     SELECT instance AS name, boot, slot, advertise_url, egress, version, draining, started_at, seen_at
-    FROM cluster_instances WHERE until > {_NOW} ORDER BY instance
+    FROM cluster_instances WHERE until > @now ORDER BY instance
 """)
-_HELD = text(f"SELECT bot, owner, boot, generation, until FROM cluster_leases WHERE until > {_NOW} AND owner IS NOT NULL")
-_PAUSE = text(f"SELECT until - {_NOW} FROM cluster_pauses WHERE egress = :egress AND until > {_NOW}")
+_HELD = _sql("""
+    SELECT bot, owner, boot, generation, until FROM cluster_leases WHERE until > @now AND owner IS NOT NULL
+""")
+_PAUSE = _sql("SELECT until - @now FROM cluster_pauses WHERE egress = :egress AND until > @now")
 
 # A lease that is new to this table goes on where the bot's row has been written under one before.
-_MAKE = text(f"""
+_MAKE = _sql("""
     INSERT INTO cluster_leases (bot, generation, until, claimed_at)
-    SELECT bot, COALESCE((SELECT generation FROM bots WHERE name = bot), 0), 0, {_NOW}
+    SELECT bot, COALESCE((SELECT generation FROM bots WHERE name = bot), 0), 0, @now
     FROM unnest(CAST(:bots AS text[])) AS bot
     ON CONFLICT DO NOTHING
 """)
 # What another instance is just claiming is passed over; who has been away too long itself may claim nothing.
-_CLAIM = text(f"""
+_CLAIM = _sql("""
     WITH free AS (
         SELECT bot FROM cluster_leases
-        WHERE bot = ANY(CAST(:bots AS text[])) AND (owner IS NULL OR until <= {_NOW})
-            AND EXISTS (SELECT FROM cluster_instances WHERE boot = :boot AND until > {_NOW})
+        WHERE bot = ANY(CAST(:bots AS text[])) AND (owner IS NULL OR until <= @now)
+            AND EXISTS (SELECT FROM cluster_instances WHERE boot = :boot AND until > @now)
         ORDER BY bot
         FOR UPDATE SKIP LOCKED
     ), before AS (
         SELECT bot, owner FROM cluster_leases JOIN free USING (bot)
     )
     UPDATE cluster_leases AS lease
-    SET owner = :instance, boot = :boot, generation = generation + 1, until = {_NOW} + :life_s, claimed_at = {_NOW}
+    SET owner = :instance, boot = :boot, generation = generation + 1, until = @now + :life_s, claimed_at = @now
     FROM before WHERE lease.bot = before.bot
     RETURNING lease.bot, lease.generation, before.owner AS before
 """)
-_GIVE = text(f"""
-    UPDATE cluster_leases SET owner = NULL, boot = NULL, until = {_NOW}
+_GIVE = _sql("""
+    UPDATE cluster_leases SET owner = NULL, boot = NULL, until = @now
     WHERE boot = :boot AND bot = ANY(CAST(:bots AS text[]))
 """)
-_GIVE_ALL = text(f"UPDATE cluster_leases SET owner = NULL, boot = NULL, until = {_NOW} WHERE boot = :boot")
-_LEAVE = text(f"UPDATE cluster_instances SET until = {_NOW} WHERE boot = :boot")
-_PAUSED = text(f"""
-    INSERT INTO cluster_pauses AS there (egress, until, instance) VALUES (:egress, {_NOW} + :seconds, :instance)
+_GIVE_ALL = _sql("UPDATE cluster_leases SET owner = NULL, boot = NULL, until = @now WHERE boot = :boot")
+_LEAVE = _sql("UPDATE cluster_instances SET until = @now WHERE boot = :boot")
+_PAUSED = _sql("""
+    INSERT INTO cluster_pauses AS there (egress, until, instance) VALUES (:egress, @now + :seconds, :instance)
     ON CONFLICT (egress) DO UPDATE SET until = GREATEST(there.until, excluded.until), instance = excluded.instance
 """)
-_NOTIFY = text("SELECT pg_notify(:channel, :instance)")
+_NOTIFY = _sql("SELECT pg_notify(:channel, :instance)")
 
 
 class NameTaken(StorageTrouble):
@@ -97,8 +110,8 @@ class NameTaken(StorageTrouble):
 
     def __init__(self, instance: str) -> None:
         message = (
-            f"another process runs as instance {instance} (or one of that name died within the last seconds): give each "
-            "its own cluster.instance"
+            f"another process runs as instance {instance} (or one of that name died within the last seconds): give "
+            "each its own cluster.instance"
         )
         super().__init__(TroubleKind.LOCKED, message)
 
@@ -217,5 +230,5 @@ class Leases:
         _rows(connection, _NOTIFY, {"channel": CHANNEL, "instance": self._me.instance})
 
 
-def _rows(connection: Connection, statement: Any, values: Mapping[str, Any]) -> CursorResult[Any]:
+def _rows(connection: Connection, statement: TextClause, values: Mapping[str, Any]) -> CursorResult[Any]:
     return connection.execute(statement, {key: values[key] for key in statement._bindparams})

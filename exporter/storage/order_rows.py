@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, or_, select, text, update
 
 from exporter.storage.bulk import upsert
-from exporter.storage.schema import ORDERS
+from exporter.storage.schema import CLUSTER_INSTANCES, DATABASE_NOW, ORDERS
 
 
 class OrderState(StrEnum):
@@ -59,6 +59,11 @@ def save_order(connection: Connection, order: OrderRow) -> None:
     connection.execute(upsert(connection.dialect.name, ORDERS), [_values(order)])
 
 
+def lock_key(connection: Connection, key: str) -> None:
+    """Have other processes wait that use the same idempotency key, until the end of the transaction."""
+    connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key})
+
+
 def order_by_key(connection: Connection, key: str) -> OrderRow | None:
     """Return the order that used an idempotency key."""
     return _one(connection, ORDERS.c.idempotency_key == key)
@@ -74,9 +79,15 @@ def free_key(connection: Connection, order_id: str) -> None:
     connection.execute(update(ORDERS).where(ORDERS.c.id == order_id).values(idempotency_key=None))
 
 
-def doubt_unfinished(connection: Connection) -> Iterator[OrderRow]:
-    """Mark the orders that an earlier run left without a result, and return them."""
+def doubt_unfinished(connection: Connection, *, shared: bool = False) -> Iterator[OrderRow]:
+    """Mark the orders that an earlier run left without a result, and return them.
+
+    Where the database is `shared`, those of a process that is alive are going on.
+    """
     begun = ORDERS.c.state == str(OrderState.BEGUN)
+    if shared:
+        alive = select(CLUSTER_INSTANCES.c.boot).where(CLUSTER_INSTANCES.c.until > DATABASE_NOW)
+        begun &= or_(ORDERS.c.boot.is_(None), ORDERS.c.boot.not_in(alive))
     left = [_order(row._asdict()) for row in connection.execute(select(ORDERS).where(begun))]
     if left:
         connection.execute(update(ORDERS).where(begun).values(state=str(OrderState.IN_DOUBT)))

@@ -6,13 +6,14 @@ from typing import Any, Final
 from sqlalchemy import Connection, select, update
 
 from exporter.model.states import BotStatus
-from exporter.storage.bulk import of_rows, upsert
+from exporter.storage.bulk import of_rows, upsert, upsert_newer
 from exporter.storage.remembered import Row, StoredBot, stored_bot
-from exporter.storage.schema import BOTS
+from exporter.storage.schema import BOTS, CLUSTER_LEASES, DATABASE_NOW
 from exporter.storage.texts import clean
 
 _AT_ONCE: Final = 500
 _SAVED: Final = of_rows(upsert, BOTS)
+_SAVED_BY_OWNER: Final = of_rows(upsert_newer("generation"), BOTS)
 
 
 class BotRepository:
@@ -71,13 +72,15 @@ class BotRepository:
         text = clean(message)
         return self._update(name, status=int(status), status_message=text, last_error=text, last_error_time=at)
 
-    def save_bots(self, rows: Sequence[Row]) -> None:
-        """Write whole rows, new or not."""
-        _SAVED.write(self._connection, rows)
+    def save_bots(self, rows: Sequence[Row], *, shared: bool = False) -> None:
+        """Write whole rows, new or not; in a `shared` database none over that of a later lease."""
+        (_SAVED_BY_OWNER if shared else _SAVED).write(self._connection, rows)
 
-    def mark_removed(self, present: Collection[str], at: float) -> None:
-        """Note that every other bot has left the configuration."""
-        gone = [bot.name for bot in self.get_all_bots() if bot.name not in present]
+    def mark_removed(self, present: Collection[str], at: float, *, shared: bool = False) -> None:
+        """Note that every other bot has left the configuration, or in a `shared` database those that nobody runs."""
+        held = select(CLUSTER_LEASES.c.bot).where(CLUSTER_LEASES.c.until > DATABASE_NOW)
+        others = [BOTS.c.name.not_in(held)] if shared else []
+        gone = [bot.name for bot in self._bots(BOTS.c.removed_at.is_(None), *others) if bot.name not in present]
         for start in range(0, len(gone), _AT_ONCE):
             some = gone[start : start + _AT_ONCE]
             self._connection.execute(update(BOTS).where(BOTS.c.name.in_(some)).values(removed_at=at))

@@ -6,7 +6,21 @@ Those that begin with `cluster_` are empty where one process runs the fleet. The
 the one clock that all processes share.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    cast,
+    extract,
+    func,
+)
 
 METADATA = MetaData(
     naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s_%(column_0_name)s"}
@@ -116,6 +130,9 @@ ORDERS = Table(
     Column("finished_at", Double),
     Column("boot", Text),  # the process that carries it out, where there are several
 )
+
+DATABASE_NOW = cast(extract("epoch", func.now()), Double)
+"""The database's own time, that of the beginning of the transaction; PostgreSQL's only."""
 
 CLUSTER_INSTANCES = Table(
     "cluster_instances",

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -16,9 +16,10 @@ from exporter.model.status import BotRecord, Recalled
 from exporter.stats import StorageStats
 from exporter.storage.backlog import CAPACITY, Backlog, PendingBot
 from exporter.storage.database import Database, DatabaseInUse, Opened
-from exporter.storage.ended import lobby_row, race_row
+from exporter.storage.ended import goes_on, lobby_row, race_row
 from exporter.storage.engine import Target
 from exporter.storage.history import items
+from exporter.storage.order_rows import OrderRow
 from exporter.storage.orders import Orders, doubt_item
 from exporter.storage.pages import HistoryPages
 from exporter.storage.recent import Recent
@@ -38,6 +39,9 @@ class Storage:
     """Keeps what must outlive the process. `stats` tells how it is; `orders` keeps orders.
 
     `on_change` must be a subscriber of the store. It takes microseconds and never waits for the database.
+
+    With `boot`, this run of the process, the database is shared with other processes: each bot is one's at a time, who
+    learns what the others wrote of it (`learn`).
     """
 
     def __init__(
@@ -50,12 +54,16 @@ class Storage:
         limits: Limits,
         capacity: int = CAPACITY,
         new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+        boot: str | None = None,
     ) -> None:
         self.stats = stats
         self._clock = clock
         self._backlog = Backlog(stats, capacity)
         self._recent = Recent()
-        self._database = Database(where)
+        self._database = Database(where, boot)
+        self._generations: dict[str, int] = {}
+        self._prunes = boot is None
+        self._slots = 0, 1
         self._writer = Writer(
             self._database,
             self._backlog,
@@ -65,6 +73,7 @@ class Storage:
             limits=limits,
             on_open=self._opened,
             on_written=lambda batch: self.orders.written(batch),  # noqa: PLW0108  (there is no self.orders yet)
+            prunes=lambda: self._prunes,
         )
         self.orders = Orders(
             self._writer, self._database, self._backlog, clock=clock, new_id=new_id, remember=self._recent.add
@@ -132,6 +141,31 @@ class Storage:
         self._backlog.put_fleet(names, self._clock.now())
         self._writer.wake()
 
+    # --- among other processes ---
+
+    def take_part(self, slot: int, slots: int, *, prunes: bool) -> None:
+        """Number the history's items by a slot of this process' own; one of all processes `prunes` what is too old."""
+        if slots != self._slots[1] or slot != self._slots[0]:
+            self._slots = slot, slots
+            self._backlog.use_slot(slot, slots)
+        self._prunes = prunes
+
+    def learn(self, name: str, generation: int, stored: StoredBot | None) -> None:
+        """Take in what the database knows of a bot that is this process' from now on, by a lease of that generation."""
+        self._generations[name] = generation
+        if stored is not None:
+            self._stored[name] = stored
+            self._standing[name] = stored.standing
+            self._created[name] = stored.lobbies_created
+
+    async def doubt(self) -> None:
+        """Note that orders which a process that is gone has begun are in doubt. Raises StorageTrouble."""
+        self._keep_doubted(await self._writer.call_now(self._database.doubt))
+
+    async def flush(self) -> None:
+        """Write down what is known of all bots now, for whoever runs them next. Raises StorageTrouble."""
+        await self._writer.write_now()
+
     @property
     def lobbies_created(self) -> int:
         """How many lobbies were created in all runs."""
@@ -173,6 +207,8 @@ class Storage:
     def _on_bot(self, change: ev.BotChange) -> None:
         name, record = change.name, change.after or change.before
         assert record is not None  # noqa: S101  (a change has at least one side)
+        if isinstance(change.event, ev.BotRemoved) and change.event.elsewhere:
+            return  # it is another process' to write
         standing = self._standing.get(name)
         if standing is None:
             standing = self._standing[name] = Standing(record.is_active)
@@ -186,7 +222,8 @@ class Storage:
         self._put_bot(record, standing, removed_at)
 
     def _put_bot(self, record: BotRecord, standing: Standing, removed_at: float | None = None) -> None:
-        self._backlog.put_bot(PendingBot(record, standing, self._created.get(record.name, 0), removed_at))
+        generation = self._generations.get(record.name, 0)
+        self._backlog.put_bot(PendingBot(record, standing, self._created.get(record.name, 0), removed_at, generation))
 
     def _forget(self, name: str, at: float) -> None:
         """A bot left the fleet: what is known of it is for the day on which it comes back."""
@@ -196,6 +233,8 @@ class Storage:
             self._stored[name] = stored_bot(row)
 
     def _on_lobby(self, change: ev.LobbyChange) -> None:
+        if goes_on(change.event):
+            return
         if (row := lobby_row(change.before, change.after, change.event.at)) is not None:
             self._backlog.put_lobby(row)
 
@@ -219,13 +258,17 @@ class Storage:
             self._standing.setdefault(name, stored.standing)
         for name, record in self._records.items():
             self._put_bot(record, self._standing[name])
-        now = self._clock.now()
-        for order in left.doubted:
-            self._keep(doubt_item(order, now))
-        if left.doubted:
-            _log.warning("orders of an earlier run have no known end", orders=len(left.doubted))
+        self._keep_doubted(left.doubted)
         if late:
             self._late.set_result(late)
+
+    def _keep_doubted(self, orders: Collection[OrderRow]) -> None:
+        now = self._clock.now()
+        for order in orders:
+            self._keep(doubt_item(order, now))
+        if orders:
+            _log.warning("orders of an earlier run have no known end", orders=len(orders))
+            self._writer.wake()
 
     def _merge(self, stored: StoredBot) -> Recalled:
         """Return what to tell of a bot that was started without being remembered; an order given since wins."""
@@ -238,10 +281,10 @@ class Storage:
 
 @asynccontextmanager
 async def storage(
-    where: Target, stats: StorageStats, *, clock: Clock, rng: random.Random, limits: Limits
+    where: Target, stats: StorageStats, *, clock: Clock, rng: random.Random, limits: Limits, boot: str | None = None
 ) -> AsyncIterator[Storage]:
     """Run the storage; on leaving it writes what waits and closes. Raises StartError."""
-    service = Storage(where, stats, clock=clock, rng=rng, limits=limits)
+    service = Storage(where, stats, clock=clock, rng=rng, limits=limits, boot=boot)
     try:
         await service.start()
         writing = asyncio.create_task(service.run(), name="storage writer")

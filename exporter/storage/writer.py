@@ -41,7 +41,10 @@ class Limits:
 
 
 class Writer:
-    """Writes what waits in the backlog. `on_open` is told, once, what earlier runs left; `on_written` of each batch."""
+    """Writes what waits in the backlog. `on_open` is told, once, what earlier runs left; `on_written` of each batch.
+
+    It deletes what is too old while `prunes` says so: of several processes one is enough.
+    """
 
     def __init__(
         self,
@@ -54,6 +57,7 @@ class Writer:
         limits: Limits,
         on_open: Callable[[Opened], None],
         on_written: Callable[[Batch], None],
+        prunes: Callable[[], bool] = lambda: True,
     ) -> None:
         self._database = database
         self._backlog = backlog
@@ -62,6 +66,7 @@ class Writer:
         self._limits = limits
         self._on_open = on_open
         self._on_written = on_written
+        self._prunes = prunes
         self._backoff = Backoff(_FIRST_RETRY_S, _MOST_RETRY_S, rng)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="storage")
         self._wanted = asyncio.Event()
@@ -170,7 +175,7 @@ class Writer:
             return len(batch.items) == MOST_ITEMS
 
     async def _prune(self) -> None:
-        if self._clock.monotonic() < self._prune_at:
+        if self._clock.monotonic() < self._prune_at or not self._prunes():
             return
         now, limits = self._clock.now(), self._limits
         deleted = await self._guarded(

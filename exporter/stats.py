@@ -117,6 +117,23 @@ class StorageStats:
         return now
 
 
+class ClusterStats:
+    """This process among others: instances alive, bots owned, leases lost and bots taken over since the start.
+
+    `joined` once it was let in; `trouble` says what keeps the leases from being renewed, None while nothing does.
+    """
+
+    __slots__ = ("instances", "joined", "lost", "owned", "takeovers", "trouble")
+
+    def __init__(self) -> None:
+        self.instances = 0
+        self.owned = 0
+        self.lost = 0
+        self.takeovers = 0
+        self.joined = False
+        self.trouble: str | None = None
+
+
 class LoopStats:
     """How late the event loop was, in seconds a tick."""
 

@@ -9,11 +9,11 @@ import gc
 import os
 import random
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -47,7 +47,7 @@ from exporter.simulators.racetime import RacetimeSimulator
 from exporter.simulators.steam import SteamSimulator
 from exporter.sources import Sources
 from exporter.stats import HttpStats, LogonStats, LoopStats, OrderStats, StorageStats, StreamStats
-from exporter.storage.engine import target
+from exporter.storage.engine import Target, target
 from exporter.storage.orders import order_digest
 from exporter.storage.service import Storage, storage
 from exporter.storage.writer import Limits
@@ -59,6 +59,10 @@ from exporter.web.control.service import Commands
 from exporter.web.keys import read_rules
 from exporter.web.server import WebServer
 from exporter.web.settings import WebSettings
+
+if TYPE_CHECKING:
+    from exporter.cluster.held import LeaseTiming
+    from exporter.cluster.wiring import Cluster
 
 _BOTS_STOP_S: Final = 5.0
 _WEB_STOP_S: Final = 2.0
@@ -138,11 +142,13 @@ async def application(
     watch_files: bool = False,
     storage_url: str | None = None,
     manager: ServiceManager | None = None,
+    lease_timing: "LeaseTiming | None" = None,
 ) -> AsyncIterator[Application]:
     """Run everything. Bots start `stagger_s` seconds apart, all within 30 s; `hide` is told every secret.
 
     The configuration is reloaded whenever `reload_asked` is set, and with `watch_files` when one of its files changed.
-    `storage_url` is the database to use instead of the configured one. `manager` is told of reloads.
+    `storage_url` is the database to use instead of the configured one. `manager` is told of reloads. `lease_timing` is
+    how fast the leases of a cluster go.
 
     Raises StartError or SecretError when something does not let it start.
 
@@ -163,7 +169,9 @@ async def application(
         stack.enter_context(data_directory(data_dir))
         rules = await asyncio.to_thread(read_rules, fleet.config.web, data_dir, hide)
         settings = replace(settings, access=rules, web_config=fleet.config.web_config)
-        memory = await _open_storage(stack, store, fleet.config, data_dir, storage_url, clock=clock, rng=rng, hide=hide)
+        where = _database(fleet.config, data_dir, storage_url, hide)
+        cluster = _cluster(fleet.config, where, process, clock=clock, rng=rng, timing=lease_timing)
+        memory = await _open_storage(stack, store, fleet.config, where, cluster, clock=clock, rng=rng)
         racetime = await stack.enter_async_context(_racetime_simulator(fleet.config, clock))
         steam, dota2 = await stack.enter_async_context(_steam_simulator(fleet.config, clock))
         config = _with_simulators(fleet.config, racetime, steam)
@@ -177,6 +185,7 @@ async def application(
             hide=hide,
             draining=lambda: process.draining,
             recall=memory.recall,
+            allowed=cluster.holds if cluster is not None else lambda _: True,
         )
         logons = _logons(services, supervisor)
 
@@ -191,7 +200,8 @@ async def application(
             process,
             prepare=prepare,
             clock=clock,
-            stagger=lambda bots: min(stagger_s, _START_SPREAD_S / max(1, bots)),
+            stagger=partial(_stagger, stagger_s),
+            ours=cluster.configured if cluster is not None else nullcontext,
             asked=reload_asked,
             manager=manager,
         )
@@ -209,6 +219,7 @@ async def application(
             storage=memory.stats,
             orders=orders,
             streams=streams,
+            cluster=cluster.stats if cluster is not None else None,
         )
         web = WebServer(
             settings,
@@ -225,19 +236,22 @@ async def application(
             history=memory.page,
             commands=commands,
             streams=streams,
+            cluster=cluster.stats if cluster is not None else None,
         )
         stack.push_async_callback(commands.desk.close, _ORDERS_STOP_S)
         url = await _open_doors(stack, web, settings, data_dir)
-        stack.push_async_callback(_stop_bots, supervisor)
         await stack.enter_async_context(_background(watch_loop(loop, clock), "loop watch"))
         # As settle() did with the modules, but without a look that would hold up the first connections. Bots come after
         # it: what is frozen is never found to be garbage, nor is what it refers to, such as a bot's first connection.
         gc.freeze()
         stack.callback(gc.unfreeze)
-        apart_s = min(stagger_s, _START_SPREAD_S / max(1, len(fleet.specs)))
-        for index, spec in enumerate(fleet.specs):
-            await supervisor.add(spec, index * apart_s)
-        memory.fleet_complete(store.bots)
+        if cluster is None:
+            await _begin_bots(stack, fleet, supervisor, memory, _stagger(stagger_s, len(fleet.specs)))
+        else:
+            apart, stop = partial(_stagger, stagger_s), partial(_stop_bots, supervisor)
+            await stack.enter_async_context(
+                cluster.member(fleet.specs, supervisor, memory, store, services, stagger=apart, stop_bots=stop)
+            )
         for work, name in (
             (_recall_late(memory, store, supervisor, clock), "late recall"),
             (maintenance.run(), "maintenance"),
@@ -259,25 +273,62 @@ async def application(
             process.ready = False
 
 
-async def _open_storage(
-    stack: AsyncExitStack,
-    store: StatusStore,
-    config: Config,
-    data_dir: Path,
-    url: str | None,
-    *,
-    clock: Clock,
-    rng: random.Random,
-    hide: Hide,
-) -> Storage:
+def _database(config: Config, data_dir: Path, url: str | None, hide: Hide) -> Target:
     configured = config.storage.url
     where = target(url or (configured.reveal() if configured is not None else None), data_dir)
     if where.password is not None:
         hide(where.password)
+    return where
+
+
+def _cluster(
+    config: Config,
+    where: Target,
+    process: ProcessState,
+    *,
+    clock: Clock,
+    rng: random.Random,
+    timing: "LeaseTiming | None",
+) -> "Cluster | None":
+    if not config.cluster.enabled:
+        return None
+    from exporter.cluster.wiring import Cluster  # noqa: PLC0415  (a process that runs its fleet alone needs none of it)
+
+    return Cluster(config.cluster, where, clock=clock, rng=rng, draining=lambda: process.draining, timing=timing)
+
+
+async def _open_storage(
+    stack: AsyncExitStack,
+    store: StatusStore,
+    config: Config,
+    where: Target,
+    cluster: "Cluster | None",
+    *,
+    clock: Clock,
+    rng: random.Random,
+) -> Storage:
     limits = Limits(config.storage.retention.age_s, config.storage.retention.rows)
-    opened = await stack.enter_async_context(storage(where, StorageStats(), clock=clock, rng=rng, limits=limits))
+    boot = cluster.boot if cluster is not None else None
+    opened = await stack.enter_async_context(
+        storage(where, StorageStats(), clock=clock, rng=rng, limits=limits, boot=boot)
+    )
     store.subscribe(opened.on_change)
     return opened
+
+
+def _stagger(stagger_s: float, bots: int) -> float:
+    """Return how many seconds apart so many bots start."""
+    return min(stagger_s, _START_SPREAD_S / max(1, bots))
+
+
+async def _begin_bots(
+    stack: AsyncExitStack, fleet: Fleet, supervisor: Supervisor, memory: Storage, apart_s: float
+) -> None:
+    """Start all bots of the configuration, as a process does that runs its fleet alone."""
+    stack.push_async_callback(_stop_bots, supervisor)
+    for index, spec in enumerate(fleet.specs):
+        await supervisor.add(spec, index * apart_s)
+    memory.fleet_complete(spec.name for spec in fleet.specs)
 
 
 async def _open_doors(stack: AsyncExitStack, web: WebServer, settings: WebSettings, data_dir: Path) -> str:

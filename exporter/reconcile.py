@@ -7,13 +7,14 @@ A bot is its name. Equal options mean that nothing changed, and a bot to which n
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
 
 from exporter.model import events as ev
 from exporter.store import StatusStore
-from exporter.supervisor import BotSpec, Supervisor
+from exporter.supervisor import BotSpec, Supervisor, UnknownBot
 from exporter.timing import Clock
 
 _log = structlog.get_logger(component="reload")
@@ -81,20 +82,25 @@ async def reconcile(
 ) -> None:
     """Carry a plan out. Bots start `stagger_s` seconds apart; which ones an operator stopped or maintains is kept.
 
-    Bots that go are gone before others come: an account or category may pass from one name to another.
+    Bots that go are gone before others come: an account or category may pass from one name to another. One that another
+    process has taken meanwhile is left to it.
     """
     running, turns = supervisor.specs, _Turns(clock, stagger_s)
     for name in steps.removed:
-        await supervisor.remove(name)
+        with suppress(UnknownBot):
+            await supervisor.remove(name)
         _log.info("bot removed", bot=name)
     before = {spec.name: store.bots[spec.name] for spec in steps.replaced}
     for spec in steps.replaced:
-        await supervisor.remove(spec.name)
+        with suppress(UnknownBot):
+            await supervisor.remove(spec.name)
     for spec in steps.changed:
-        await supervisor.change(spec, turns.delay_s())
+        with suppress(UnknownBot):
+            await supervisor.change(spec, turns.delay_s())
         _log.info("bot changed", bot=spec.name)
     for spec in steps.switched:
-        await supervisor.change(spec, turns.delay_s())
+        with suppress(UnknownBot):
+            await supervisor.change(spec, turns.delay_s())
         _log.info("bot switched by the configuration", bot=spec.name, active=spec.active)
     for spec in steps.replaced:
         record = before[spec.name]

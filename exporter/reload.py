@@ -6,7 +6,8 @@ watch ┘                                         └─ plan -> reconcile, then
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field, fields
 from typing import Final, NoReturn
 
@@ -79,6 +80,7 @@ class Reloader:
     `read` reads it anew and blocks; it raises ConfigError, and tells its argument which files it read. `prepare` is
     called with a new configuration in the same thread, may raise SecretError, and returns what puts its keys to use.
     `asked` is an event that asks for a reload when it is set, from before `run` begins. `manager` is told of each.
+    `ours` takes all bots of a new configuration, and gives those that are this process' until it is left.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class Reloader:
         prepare: Callable[[Config], Callable[[], None]],
         clock: Clock,
         stagger: Callable[[int], float],
+        ours: Callable[[Sequence[BotSpec]], AbstractAsyncContextManager[Iterable[BotSpec]]] = nullcontext,
         asked: asyncio.Event | None = None,
         manager: ServiceManager | None = None,
     ) -> None:
@@ -104,6 +107,7 @@ class Reloader:
         self._process = process
         self._clock = clock
         self._stagger = stagger
+        self._ours = ours
         self._asked = asked or asyncio.Event()
         self._manager = manager or ServiceManager(None, None)
         self._waiting: list[tuple[str, asyncio.Future[Reloaded]]] = []
@@ -177,10 +181,11 @@ class Reloader:
             raise
         finally:
             self._sources = sources
-        steps = plan(self._supervisor.specs, fleet.specs)
-        starting = len(steps.added) + len(steps.changed) + len(steps.switched) + len(steps.replaced)
-        use_keys()
-        await reconcile(steps, self._supervisor, self._store, clock=self._clock, stagger_s=self._stagger(starting))
+        async with self._ours(fleet.specs) as wanted:
+            steps = plan(self._supervisor.specs, wanted)
+            starting = len(steps.added) + len(steps.changed) + len(steps.switched) + len(steps.replaced)
+            use_keys()
+            await reconcile(steps, self._supervisor, self._store, clock=self._clock, stagger_s=self._stagger(starting))
         keys = needs_restart(self._started_with, fleet.config)
         self._process.config_ok, self._process.config_loaded_at = True, self._clock.now()
         counts = {each.name: len(getattr(steps, each.name)) for each in fields(Plan)}

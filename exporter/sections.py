@@ -59,6 +59,12 @@ def _key_file(value: object, info: ValidationInfo) -> Path:
     return path
 
 
+def _folder(value: object, info: ValidationInfo) -> Path:
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise ValueError(f"must be the path of a folder, not {kind_of(value)}")
+    return Path(info.context["base_dir"], value) if info.context else Path(value)
+
+
 def _service_url(url: str, info: ValidationInfo) -> str:
     _not_beside_a_simulator(info)
     return https_url(url, info, "https://racetime.gg", "bots send their secrets there")
@@ -328,6 +334,15 @@ class Steam(Section):
         values="a duration",
         example="10s",
         name="logon_interval",
+    )
+    token_dir: Annotated[Path | None, BeforeValidator(_folder)] = setting(
+        None,
+        "the folder in which the tokens of accounts are kept. Several processes of a [cluster](#cluster) can share it, "
+        "on a volume that all of them mount; a bot that moves then needs neither password nor guard code",
+        values="the path of a folder; it is made if need be",
+        absent="`tokens` in the data directory",
+        example="/srv/bot-exporter/tokens",
+        strict=False,
     )
     cm_list: tuple[Annotated[str, BeforeValidator(_cm_url)], ...] = setting(
         (),

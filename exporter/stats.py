@@ -133,6 +133,11 @@ class ClusterStats:
         self.joined = False
         self.trouble: str | None = None
 
+    @property
+    def up(self) -> bool:
+        """Whether the leases are being renewed."""
+        return self.joined and self.trouble is None
+
 
 class LoopStats:
     """How late the event loop was, in seconds a tick."""

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, NoReturn
 
 import structlog
@@ -109,13 +110,13 @@ class Supervisor:
         return self._platforms[name] > 0
 
     async def add(
-        self, spec: BotSpec, delay_s: float = 0.0, *, active: bool | None = None, came_from: str | None = None
+        self, spec: BotSpec, delay_s: float = 0.0, *, active: bool | None = None, arrival: str | None = None
     ) -> None:
         """Take a bot into the fleet and start it if it is active, `delay_s` seconds from now.
 
         `active` is the word of an operator, which counts more than what is remembered and than the configuration. A
-        fleet that starts all at once looks like an attack to its service. `came_from` is the process that ran it until
-        now. Raises ValueError for a name that is taken.
+        fleet that starts all at once looks like an attack to its service. `arrival` tells how it came to this process.
+        Raises ValueError for a name that is taken.
         """
         if spec.name in self._units:
             msg = f"there is a bot named {spec.name} already"
@@ -125,9 +126,7 @@ class Supervisor:
         self._platforms[spec.traits.name] += 1
         known, now = self._recall(spec.name, spec.active, spec.options.subject), self._clock.now()
         active = known.active if active is None else active
-        self._store.apply(
-            ev.BotAdded(spec.name, now, spec.traits, spec.options.subject, active, known.memory, came_from)
-        )
+        self._store.apply(ev.BotAdded(spec.name, now, spec.traits, spec.options.subject, active, known.memory, arrival))
         async with unit.lock:
             if active and not self._closing:
                 self._begin(unit, delay_s)
@@ -324,7 +323,17 @@ class Supervisor:
         rng = random.Random(self._random.random())  # noqa: S311  (jitter, no secret)
         runner = BotRunner(spec.name, self._store.apply, clock=self._clock, rng=rng, log=log, policy=self._policy)
         stats = self.stats.setdefault(spec.name, BotStats())
-        context = BotContext(spec.name, runner.reporter, stats, self._clock, rng, log, self._hide, self._draining)
+        context = BotContext(
+            spec.name,
+            runner.reporter,
+            stats,
+            self._clock,
+            rng,
+            log,
+            self._hide,
+            self._draining,
+            partial(self._allowed, spec.name),
+        )
         return self._services[spec.traits.name].bot(spec.options, context), runner
 
     def _forget_work(self, name: str, *, elsewhere: bool = False) -> None:

@@ -400,6 +400,26 @@ _EXPORTER_GROUP = Group(
         ),
     ),
 )
+_CLUSTER_GROUP = Group(
+    "The cluster",
+    "About this process among others that run the same fleet; absent where it runs the fleet alone. Each process tells "
+    "only of its own bots: sum over the instances for the fleet.",
+    (
+        _gauge("bot_exporter_cluster_up", "Whether this process renews its leases; its bots stop when it cannot."),
+        _gauge("bot_exporter_cluster_instances", "Instances that are alive, as this process saw them last."),
+        _gauge("bot_exporter_cluster_bots_owned", "Bots that this process runs, by its leases."),
+        Family(
+            "bot_exporter_cluster_leases_lost_total",
+            "Leases that ended without being given back: their bots were stopped at once.",
+            Kind.COUNTER,
+        ),
+        Family(
+            "bot_exporter_cluster_takeovers_total",
+            "Bots that this process took over because the lease of another instance had run out.",
+            Kind.COUNTER,
+        ),
+    ),
+)
 _PROCESS_GROUP = Group(
     "Process and Python",
     "From Python's client library, as most programs expose them. The `process_` metrics exist on Linux only.",
@@ -425,6 +445,7 @@ GROUPS = (
     _LOBBY_GROUP,
     _STEAM_GROUP,
     _EXPORTER_GROUP,
+    _CLUSTER_GROUP,
     _PROCESS_GROUP,
 )
 

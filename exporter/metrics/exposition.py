@@ -21,7 +21,16 @@ from exporter.model.states import PlatformTraits
 from exporter.packing import Codec, Member, fastest
 from exporter.process import ProcessState
 from exporter.slices import Pace
-from exporter.stats import BotStats, HttpStats, LogonStats, LoopStats, OrderStats, StorageStats, StreamStats
+from exporter.stats import (
+    BotStats,
+    ClusterStats,
+    HttpStats,
+    LogonStats,
+    LoopStats,
+    OrderStats,
+    StorageStats,
+    StreamStats,
+)
 from exporter.store import StatusStore
 
 _ALL: Final = frozenset(FAMILIES)
@@ -75,6 +84,7 @@ class Exposition:
         storage: StorageStats | None = None,
         orders: OrderStats | None = None,
         streams: StreamStats | None = None,
+        cluster: ClusterStats | None = None,
         codec: Codec | None = None,
         small_bytes: int = SMALL_BYTES,
     ) -> None:
@@ -91,6 +101,7 @@ class Exposition:
                 storage=storage or StorageStats(),
                 orders=orders or OrderStats(),
                 streams=streams or StreamStats(),
+                cluster=cluster,
                 bots=fleet.platforms,
                 lobbies=fleet.lobbies,
             )

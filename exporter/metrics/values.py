@@ -11,7 +11,16 @@ from exporter.metrics.lines import Labels, Row
 from exporter.model.orders import OrderAction, OrderOutcome
 from exporter.model.states import LobbyState, PlatformTraits
 from exporter.process import ProcessState
-from exporter.stats import Histogram, HttpStats, LogonStats, LoopStats, OrderStats, StorageStats, StreamStats
+from exporter.stats import (
+    ClusterStats,
+    Histogram,
+    HttpStats,
+    LogonStats,
+    LoopStats,
+    OrderStats,
+    StorageStats,
+    StreamStats,
+)
 
 _LOBBIES = FAMILIES["bot_lobbies"]
 
@@ -34,6 +43,7 @@ class Sources:
     streams: StreamStats
     bots: Mapping[str, int]
     lobbies: Mapping[LobbyState, int]
+    cluster: ClusterStats | None = None
 
     @property
     def hosts(self) -> list[str]:
@@ -62,6 +72,11 @@ def _queue_length(now: Sources) -> Iterable[Row]:
 def _cooldown(now: Sources) -> Iterable[Row]:
     queue = now.logons()
     return _optional(queue.cooldown_until if queue is not None else None)
+
+
+def _cluster(value: Callable[[ClusterStats], float]) -> Callable[[Sources], Iterable[Row]]:
+    """One row where several processes share the fleet."""
+    return lambda now: () if now.cluster is None else (((), value(now.cluster)),)
 
 
 OWN_VALUES: Mapping[str, Callable[[Sources], Iterable[Row]]] = {
@@ -93,6 +108,11 @@ OWN_VALUES: Mapping[str, Callable[[Sources], Iterable[Row]]] = {
     "bot_exporter_stream_clients_dropped_total": lambda now: [
         ((reason,), now.streams.dropped[reason]) for reason in StreamStats.REASONS
     ],
+    "bot_exporter_cluster_up": _cluster(lambda cluster: cluster.up),
+    "bot_exporter_cluster_instances": _cluster(lambda cluster: cluster.instances),
+    "bot_exporter_cluster_bots_owned": _cluster(lambda cluster: cluster.owned),
+    "bot_exporter_cluster_leases_lost_total": _cluster(lambda cluster: cluster.lost),
+    "bot_exporter_cluster_takeovers_total": _cluster(lambda cluster: cluster.takeovers),
     "bot_exporter_unexpected_transitions_total": lambda now: (((), now.process.unexpected_transitions),),
     "bot_exporter_http_requests_total": lambda now: [
         ((route, method, str(code)), count) for (route, method, code), count in now.http.requests.items()

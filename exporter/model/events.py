@@ -14,13 +14,13 @@ class _Fact(Record, frozen=True):
 
 
 class BotAdded(_Fact, frozen=True):
-    """A bot entered the fleet; `memory` is what an earlier run knew of it. `came_from` is who ran it until now."""
+    """A bot entered the fleet; `memory` is what an earlier run knew of it. `arrival` tells how it came to be here."""
 
     traits: PlatformTraits
     subject: str
     active: bool
     memory: BotMemory | None = None
-    came_from: str | None = None
+    arrival: str | None = None
 
 
 class BotRecalled(_Fact, frozen=True):

@@ -15,6 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 from structlog.typing import FilteringBoundLogger
 
 from exporter.config import BotEntry, Config
+from exporter.errors import NotNow
 from exporter.model.events import Event
 from exporter.model.states import PlatformTraits
 from exporter.options import Option
@@ -31,7 +32,8 @@ class BotContext:
 
     `hide` must be told every secret that the bot learns (tokens, passwords), so that no log can show it; of one that
     is replaced from time to time also for how long, or the process would keep all of them for ever. While
-    `draining` is true the bot takes on no new lobby or race, and finishes those that it has.
+    `draining` is true the bot takes on no new lobby or race, and finishes those that it has. Before it logs on, and
+    before each order, it asks whether it is `allowed` to act: another process may run the bot by now.
     """
 
     name: str
@@ -42,6 +44,12 @@ class BotContext:
     log: FilteringBoundLogger
     hide: Hide
     draining: Callable[[], bool]
+    allowed: Callable[[], bool] = lambda: True
+
+    def check_allowed(self) -> None:
+        """Raise NotNow when the bot may not act in this process any more."""
+        if not self.allowed():
+            raise NotNow(f"bot {self.name} is not this process' any more: another one runs it, or will in a moment")
 
 
 class Bot(Protocol):
@@ -67,8 +75,27 @@ class TakesGuardCode(Protocol):
         """Hand in the code; raises OrderRefused when none is waited for, OrderInvalid when it is none."""
 
 
+class LogonQueue(Protocol):
+    """A queue for logons whose limits hold for all processes that go out by the same address.
+
+    `interval_s` is the time between two logons if one process alone does it; `sharers` is how many do. `on_pause` is
+    told of a pause in seconds that the service has asked this process for.
+    """
+
+    interval_s: float
+    sharers: int
+    on_pause: Callable[[float], None]
+
+    def pause_for(self, seconds: float) -> None:
+        """Let nobody log on for so long, because another process was told to."""
+
+
 class Service(Protocol):
     """What the bots of one platform share in this process."""
+
+    @property
+    def queue(self) -> LogonQueue | None:
+        """The queue in which they wait to log on; None without one."""
 
     @property
     def logons(self) -> LogonStats | None:

@@ -61,9 +61,8 @@ def _bot(change: ev.BotChange) -> Iterator[HistoryItem]:
     if isinstance(event, ev.BotAdded) and after is not None:
         was = event.memory.status.word if event.memory is not None else None
         message = "added to the fleet" if was is None else "bot-exporter was started: nothing is proved yet"
-        if event.came_from is not None:
-            message = f"taken over from {event.came_from}: nothing is proved yet"
-        yield about.item(HistoryKind.STATUS, was, after.status.word, message=after.status_message or message)
+        message = after.status_message or (message if event.arrival is None else event.arrival)
+        yield about.item(HistoryKind.STATUS, was, after.status.word, message=message)
     elif isinstance(event, ev.BotRemoved) and before is not None and not event.elsewhere:
         yield about.item(HistoryKind.STATUS, before.status.word, None, message="removed from the fleet")
     elif before is not None and after is not None:

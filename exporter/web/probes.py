@@ -9,7 +9,7 @@ from aiohttp import web
 
 from exporter.model.status import BotRecord
 from exporter.process import ProcessState
-from exporter.stats import StorageStats
+from exporter.stats import ClusterStats, StorageStats
 from exporter.store import StatusStore
 from exporter.timing import Clock
 from exporter.web.answers import json_answer, text_answer
@@ -51,11 +51,26 @@ def storage_verdicts(storage: StorageStats) -> dict[str, Verdict]:
     }
 
 
+def cluster_verdict(cluster: ClusterStats) -> Verdict:
+    """Judge this process' leases: down while none can be had, degraded while those that there are cannot be renewed."""
+    if cluster.up:
+        return Verdict.OK
+    return Verdict.DEGRADED if cluster.owned else Verdict.DOWN
+
+
 class Probes:
     """The handlers for load balancers, container runtimes and uptime monitors."""
 
-    def __init__(self, store: StatusStore, process: ProcessState, clock: Clock, storage: StorageStats) -> None:
+    def __init__(
+        self,
+        store: StatusStore,
+        process: ProcessState,
+        clock: Clock,
+        storage: StorageStats,
+        cluster: ClusterStats | None = None,
+    ) -> None:
         self._storage = storage
+        self._cluster = cluster
         self._store = store
         self._process = process
         self._clock = clock
@@ -68,6 +83,8 @@ class Probes:
         if self._process.draining or not self._process.config_ok:
             verdict = max(verdict, Verdict.DEGRADED)
         kept = storage_verdicts(self._storage)
+        if self._cluster is not None:
+            kept["cluster"] = cluster_verdict(self._cluster)
         verdict = max(verdict, *kept.values())
         components = {name: each.word for name, each in kept.items()}
         components |= {name: fleet_verdict(group, now).word for name, group in groupby(bots, attrgetter("platform"))}
@@ -91,4 +108,6 @@ class Probes:
             return text_answer("bot-exporter is starting or stopping.\n", 503)
         if not self._storage.up:
             return text_answer("bot-exporter cannot write to its database now and takes no new work.\n", 503)
+        if self._cluster is not None and not self._cluster.up:
+            return text_answer("bot-exporter has no leases that it can renew, and takes no new work.\n", 503)
         return text_answer("bot-exporter is Ready.\n")

@@ -12,7 +12,7 @@ from aiohttp import web
 from exporter.addresses import shown
 from exporter.model.states import PlatformTraits
 from exporter.process import ProcessState
-from exporter.stats import HttpStats, LogonStats, StorageStats, StreamStats
+from exporter.stats import ClusterStats, HttpStats, LogonStats, StorageStats, StreamStats
 from exporter.store import StatusStore
 from exporter.timing import Clock
 from exporter.web.acceptor import Acceptor
@@ -68,6 +68,7 @@ class WebServer:
         lobbies_created: Callable[[], int] = lambda: 0,
         logons: Callable[[], LogonStats | None] = lambda: None,
         streams: StreamStats | None = None,
+        cluster: ClusterStats | None = None,
     ) -> None:
         self._settings = settings
         self._stats = stats
@@ -107,7 +108,7 @@ class WebServer:
             scrape=Scrape(metrics),
             status=status,
             history=HistoryRoutes(store, traits, history),
-            probes=Probes(store, process, clock, storage),
+            probes=Probes(store, process, clock, storage, cluster),
             reload=ReloadPage(reload),
             control=ControlRoutes(commands, store, process, clock, base=settings.external_path),
             api=api,

@@ -162,6 +162,7 @@ class Bench:
         )
 
     logons = None
+    queue = None
 
     def bot(self, options: Options, context: BotContext) -> AccountBot:
         return AccountBot(options, context, self.world)

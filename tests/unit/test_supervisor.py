@@ -54,6 +54,7 @@ class EagerBot:
 
 class EagerService:
     logons = None
+    queue = None
 
     def bot(self, options: object, context: BotContext) -> EagerBot:  # noqa: ARG002  (the seam's signature)
         return EagerBot(context)

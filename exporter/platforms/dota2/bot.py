@@ -247,6 +247,7 @@ class Dota2Bot:
 
     async def _send(self, request: Request, limit_s: float) -> None:
         """Send an order, whose turn it is, and wait until it is settled."""
+        self._context.check_allowed()
         due = self._context.clock.monotonic() + limit_s
         settled = asyncio.get_running_loop().create_future()
         pending = PendingOrder(request.order, self._gc.request(request.number, request.message), settled, limit_s, due)

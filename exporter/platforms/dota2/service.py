@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from exporter.config import Config
-from exporter.platforms.base import BotContext
+from exporter.platforms.base import BotContext, LogonQueue
 from exporter.platforms.dota2.bot import Dota2Bot, Dota2Timing
 from exporter.platforms.dota2.options import Dota2Options
 from exporter.platforms.steam.network import SteamNetwork, open_network
@@ -24,6 +24,11 @@ class Dota2Service:
     def logons(self) -> LogonStats:
         """The figures of the queue for logons."""
         return self._network.limiter.stats
+
+    @property
+    def queue(self) -> LogonQueue:
+        """The queue for logons itself."""
+        return self._network.limiter
 
     def bot(self, options: Dota2Options, context: BotContext) -> Dota2Bot:
         """Return a bot, not yet running."""

@@ -337,6 +337,7 @@ class RacetimeBot:
         return view if view is not None else form.view(category, slug, self._client.base_url, self._context.clock.now())
 
     def _order_token(self) -> str:
+        self._context.check_allowed()
         token = self._tokens.current
         if self._group is None or token is None:
             raise OrderRefused(f"bot {self._context.name} is not connected")

@@ -143,6 +143,7 @@ class Room:
         Orders go one at a time. Raises OrderRefused with the site's own words, or OrderInDoubt.
         """
         async with self._ordering:
+            self._context.check_allowed()
             if self._socket is None:
                 raise OrderRefused(f"the socket of room {self.name} is not open: try again when it is")
             pending = PendingOrder(order, asyncio.get_running_loop().create_future())

@@ -30,6 +30,7 @@ class RacetimeService:
     """Makes the bots of one site, which does not limit their logons."""
 
     logons = None
+    queue = None
 
     def __init__(
         self,

@@ -226,6 +226,8 @@ class SteamAccount:
         """Wait for a turn, choose a CM and connect; one that cannot be reached is set aside."""
         context = self._context
         await self._network.limiter.turn(self._queued)
+        if not context.allowed():
+            raise TransientError(FailureReason.OTHER, "this process may not run the bot any more: no logon")
         context.report(ev.LogonStarted(context.name, context.clock.now()))
         async with self._network.opening:
             cm = await self._network.directory.choose()

@@ -1,7 +1,9 @@
 """Files that are either the old one or the new one, whatever happens while they are written."""
 
 import os
+import stat
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -23,9 +25,17 @@ def write_all(files: Sequence[tuple[Path, bytes]]) -> list[OSError | None]:
     return [error or unsynced[path.parent] for (path, _), error in zip(files, errors, strict=True)]
 
 
-def unfinished(folder: Path) -> list[Path]:
-    """Return what an earlier process was killed over while it wrote into this folder."""
-    return [path for path in folder.glob(".*") if path.is_file()]
+def unfinished(folder: Path, older_than_s: float = 0.0) -> list[Path]:
+    """Return what a process was killed over while it wrote into this folder, if that is so long ago."""
+    found = []
+    for path in folder.glob(".*"):
+        try:
+            seen = path.stat()
+        except OSError:  # it was finished meanwhile
+            continue
+        if stat.S_ISREG(seen.st_mode) and seen.st_mtime <= time.time() - older_than_s:
+            found.append(path)
+    return found
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -16,6 +16,7 @@ from exporter.platforms.steam.tokens import TokenStore
 from exporter.sections import Steam
 from exporter.timing import Clock
 
+_LEFT_OVER_S: Final = 3600.0
 MOST_OPENING: Final = 32
 """Connections that are made at once: a whole fleet that comes back must not hold up the event loop."""
 
@@ -43,8 +44,9 @@ async def open_network(
     tls = tls or ssl.create_default_context()
     rng = rng or random.Random()  # noqa: S311  (jitter and choice, no secret)
     file = data_dir / "steam-servers.json"
-    tokens = TokenStore(data_dir / "tokens")
-    await asyncio.to_thread(tokens.tidy)
+    tokens = TokenStore(config.token_dir or data_dir / "tokens")
+    # In a folder of several processes a young one is just being written by another.
+    await asyncio.to_thread(tokens.tidy, 0.0 if config.token_dir is None else _LEFT_OVER_S)
     async with (
         open_directory(config.directory_url, file, clock=clock, rng=rng, tls=tls, fixed=config.cm_list) as directory,
         open_keeper(tokens) as keeper,

@@ -78,9 +78,9 @@ class TokenStore:
         self._folder = folder
         self._unsaved: dict[str, StoredLogon] = {}
 
-    def tidy(self) -> None:
+    def tidy(self, older_than_s: float = 0.0) -> None:
         """Delete what a killed process left half-written: nobody would ever read it, and it may hold a token."""
-        for path in unfinished(self._folder):
+        for path in unfinished(self._folder, older_than_s):
             try:
                 path.unlink(missing_ok=True)
             except OSError as error:

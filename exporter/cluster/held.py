@@ -9,7 +9,8 @@ class LeaseTiming:
     """Times in seconds.
 
     A lease lives `life_s` and is renewed every `beat_s`, after a failure every `retry_s`. Bots are cut off `margin_s`
-    before its end: it covers how long a bot may take to stop. A bot that nobody claims for `patience_s` is anybody's.
+    before its end: it covers how long a bot may take to stop. A bot that nobody claims for `patience_s` is anybody's;
+    whoever takes it then keeps it for `sticky_s`, for nobody else seems to want it.
     """
 
     life_s: float = 20.0
@@ -17,6 +18,7 @@ class LeaseTiming:
     retry_s: float = 0.5
     margin_s: float = 7.0
     patience_s: float = 12.0
+    sticky_s: float = 600.0
 
 
 class Held:

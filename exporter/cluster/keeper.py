@@ -24,7 +24,6 @@ from exporter.stats import ClusterStats
 from exporter.storage.leases import Seen
 from exporter.timing import Clock
 
-_STICKY_S: Final = 600.0
 _HUSH_S: Final = 0.05
 _MOST_NAMED: Final = 10
 
@@ -193,7 +192,7 @@ class Keeper:
         now = self._clock.monotonic()
         for each in claimed:
             if now - self._free_since.pop(each.bot, now) >= self._timing.patience_s:
-                self._sticky[each.bot] = now + _STICKY_S
+                self._sticky[each.bot] = now + self._timing.sticky_s
             if each.before not in (None, self._members.me):
                 self._stats.takeovers += 1
                 _log.info("bot taken over: its lease has run out", bot=each.bot, before=each.before)
@@ -271,6 +270,8 @@ class Keeper:
         """Log who has come and gone since the last look; returns who is gone."""
         before, now = self._instances, frozenset((each.name, each.boot) for each in self._members.instances())
         self._instances = now
+        if now - before:
+            self._sticky.clear()  # they may want what nobody wanted
         for name, _ in sorted(now - before):
             _log.info("instance is there", instance=name, instances=len(now))
         gone = sorted(name for name, _ in before - now)

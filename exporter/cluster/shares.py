@@ -93,10 +93,9 @@ def _claims(view: View, balance: _Balance, free: Iterable[str]) -> Iterable[str]
         taker = balance.least(pins)
         if taker is None:
             continue
-        if bot in view.overdue and view.me in balance.members and (not pins or view.me in pins):
-            taker = view.me
         balance.load[taker] += 1
-        if taker == view.me:
+        able = view.me in balance.members and (not pins or view.me in pins)
+        if taker == view.me or (able and bot in view.overdue):
             yield bot
 
 

@@ -76,7 +76,7 @@ class LogonLimiter:
     def pause_for(self, seconds: float) -> None:
         """Steam limits another process that goes out by our address: pause as long as that one does."""
         now = self._clock.monotonic()
-        if now + seconds > self._paused_until + _SAME_PAUSE_S:
+        if seconds > 0 and now + seconds > self._paused_until + _SAME_PAUSE_S:
             self._pause(now, seconds)
             _log.warning("Steam limits the logons of our address: all of them pause", pause=format_duration(seconds))
 

@@ -331,6 +331,11 @@ def _optional(value: float | None) -> Iterable[Row]:
     return () if value is None else (((), value),)
 
 
+def _nothing(_: Snapshot) -> Iterable[Row]:
+    """Some families are of a cluster, and this process is alone."""
+    return ()
+
+
 FLEET_VALUES: Mapping[str, Callable[[Snapshot], Iterable[Row]]] = {
     "bot_races": _races,
     "bot_race_entrants": _entrants,
@@ -462,7 +467,7 @@ class FleetCollector(Collector):
             for labels, histogram in histograms(self._snapshot):
                 _add_histogram(metric, dict(zip(names, labels, strict=True)), histogram)
         else:
-            for labels, value in FLEET_VALUES[family.name](self._snapshot):
+            for labels, value in FLEET_VALUES.get(family.name, _nothing)(self._snapshot):
                 metric.add_sample(family.name, dict(zip(names, labels, strict=True)), value)
         return metric
 

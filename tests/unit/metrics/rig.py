@@ -24,7 +24,7 @@ from exporter.model.states import (
 )
 from exporter.model.status import Entrant, LobbyPlayer, LobbyRecord, Maintenance, RaceView
 from exporter.process import ProcessState
-from exporter.stats import BotStats, HttpStats, LogonStats, LoopStats
+from exporter.stats import BotStats, ClusterStats, HttpStats, LogonStats, LoopStats
 from exporter.store import StatusStore
 from tests import fleet
 
@@ -163,7 +163,9 @@ def connected(bot: str, state: str = "online", at: float = 10.0) -> Iterable[ev.
 
 def rich_fleet() -> Rig:
     """A fleet of both platforms to which everything has happened, so that every family has a sample."""
-    rig = Rig((RACING, TABLES, STEAM))
+    cluster = ClusterStats()
+    cluster.joined, cluster.instances, cluster.owned, cluster.lost, cluster.takeovers = True, 3, 4, 1, 2
+    rig = Rig((RACING, TABLES, STEAM), cluster=cluster)
     rig.apply(
         racer("alpha", "alttp"),
         racer("al.pha-2", "alttp"),

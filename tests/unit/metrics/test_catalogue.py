@@ -83,7 +83,11 @@ async def test_one_bot_is_enough_to_show_every_family() -> None:
         "bot_steam_logon_queue_length",
         "bot_steam_logon_cooldown_until_timestamp_seconds",
         "bot_steam_outage",
-    } | {each.openmetrics_name for each in FAMILIES.values() if each.name.startswith("bot_lobb")}
+    } | {
+        each.openmetrics_name
+        for each in FAMILIES.values()
+        if each.name.startswith(("bot_lobb", "bot_exporter_cluster"))
+    }
     assert {family.openmetrics_name for family in FAMILIES.values()} - before == absent
 
 

@@ -1,0 +1,53 @@
+"""A process of a cluster as the command runs it, with leases that are short: `python -m tests.cluster.member`.
+
+How long leases live is no key of the configuration, for nobody should have to choose it.
+"""
+
+import argparse
+import asyncio
+import random
+import signal
+import sys
+from pathlib import Path
+
+import structlog
+
+from exporter.app import application, load_fleet
+from exporter.cluster.held import LeaseTiming
+from exporter.logs import configure
+from exporter.process import run
+from exporter.web.settings import WebSettings
+
+QUICK = LeaseTiming(life_s=3.0, beat_s=0.4, retry_s=0.1, margin_s=1.0, patience_s=1.5)
+
+
+async def serve(config: Path, data: Path, drain_s: float) -> None:
+    loop, asked = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, asked.set)
+    reload_asked = asyncio.Event()
+    loop.add_signal_handler(signal.SIGHUP, reload_asked.set)
+    fleet = load_fleet(config)
+    settings = WebSettings(listen=(("127.0.0.1", 0),))
+    async with application(
+        fleet, settings, data, rng=random.Random(1), stagger_s=0.0, reload_asked=reload_asked, lease_timing=QUICK
+    ) as app:
+        sys.stdout.write(f"{app.url}\n")
+        sys.stdout.flush()
+        await asked.wait()
+        if drain_s:
+            await app.drain(drain_s)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("config", type=Path)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--drain", type=float, default=0.0)
+    given = parser.parse_args()
+    configure("info", "logfmt")
+    structlog.get_logger(component="test").info("begins")
+    run(serve(given.config, given.data, given.drain))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

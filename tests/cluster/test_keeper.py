@@ -1,0 +1,284 @@
+"""The lease loop over random interleavings: never two owners at one moment, and everything is owned in the end.
+
+Several processes run against one table of leases. What they ask of it is sent, carried out and answered in steps of
+their own; answers get lost, the table is away, processes are paused, killed, stopped and started, and time passes.
+"""
+
+import asyncio
+import itertools
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from exporter.cluster.held import LeaseTiming
+from exporter.cluster.keeper import Keeper
+from exporter.cluster.members import Membership
+from exporter.errors import TroubleKind
+from exporter.stats import ClusterStats
+from exporter.storage.leases import Claimed, Me, Seen
+from exporter.storage.trouble import StorageTrouble
+from tests.clock import ManualClock
+from tests.cluster.table import ModelTable, Tables
+
+TIMING = LeaseTiming(sticky_s=20.0)
+STOP_S = TIMING.margin_s - 0.5
+BOTS = tuple(f"bot-{number}" for number in range(7))
+NAMES = ("a", "b", "c")
+_T = TypeVar("_T")
+
+
+class Bots:
+    """The bots of one process. One that is cut off may need `STOP_S` until its sockets are closed."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self.running: set[str] = set()
+        self.closing: dict[str, float] = {}
+        self.stuck: frozenset[str] = frozenset()
+        self.moves = 0
+
+    @property
+    def bots(self) -> Collection[str]:
+        return self.running
+
+    @property
+    def connected(self) -> set[str]:
+        return self.running | {bot for bot, until in self.closing.items() if self._now() < until}
+
+    async def take(self, claimed: Collection[Claimed]) -> None:
+        self.running |= {each.bot for each in claimed}
+        self.moves += len(claimed)
+
+    def cut(self, bots: Collection[str]) -> None:
+        for bot in self.running & set(bots):
+            self.closing[bot] = self._now() + STOP_S
+        self.running -= set(bots)
+
+    async def drop(self, bots: Collection[str]) -> None:
+        self.cut(bots)
+        while any(self._now() < self.closing.get(bot, 0.0) for bot in bots):
+            await asyncio.sleep(0)
+
+    def busy(self, _: Collection[str]) -> Collection[str]:
+        return ()
+
+    def idle(self, _: Collection[str]) -> Collection[str]:
+        return ()
+
+    def movable(self, connected: Collection[str]) -> Collection[str]:
+        return connected
+
+    async def looked(self, seen: Seen, gone: Collection[str]) -> None:
+        pass
+
+    def abandon(self, _: Collection[str]) -> None:
+        raise AssertionError("no bot hangs here")
+
+
+@dataclass
+class Asked:
+    """A statement on its way: sent, then carried out, then answered."""
+
+    work: Callable[[], Any]
+    answer: "asyncio.Future[Any]"
+    result: Any = None
+    done: bool = False
+
+
+@dataclass
+class Process:
+    """One process of the fleet, with its own idea of time."""
+
+    keeper: Keeper
+    bots: Bots
+    clock: ManualClock
+    asked: list[Asked] = field(default_factory=list)
+    looking: "asyncio.Task[bool] | None" = None
+    paused: bool = False
+
+
+class Fleet:
+    """The processes, the table, and time."""
+
+    def __init__(self) -> None:
+        self.tables = Tables()
+        self.processes: dict[str, Process] = {}
+        self._boots = itertools.count()
+
+    async def start(self, name: str) -> None:
+        if name in self.processes:
+            return
+        boot, clock = f"{name}-{next(self._boots)}", ManualClock()
+        clock.skip(len(boot) * 100.0)  # monotonic clocks of different processes have nothing in common
+        bots, asked = Bots(lambda: self.tables.now), list[Asked]()
+
+        def in_thread(work: Callable[[], _T], /) -> Awaitable[_T]:
+            asked.append(Asked(work, asyncio.get_running_loop().create_future()))
+            return asked[-1].answer
+
+        table = ModelTable(self.tables, Me(name, boot, "", "", ""), TIMING.life_s)
+        members, stats = Membership(name, boot), ClusterStats()
+        keeper = Keeper(
+            table, members, bots, stats, clock=clock, in_thread=in_thread, draining=lambda: False, timing=TIMING
+        )
+        async with keeper.configured(dict.fromkeys(BOTS, frozenset())):
+            pass
+        self.processes[name] = Process(keeper, bots, clock, asked)
+
+    async def begin(self, name: str) -> None:
+        """Let a process look, if it does not just do so."""
+        process = self.processes.get(name)
+        if process is not None and not process.paused and (process.looking is None or process.looking.done()):
+            process.looking = asyncio.create_task(process.keeper.look())
+            await self.settle()
+
+    async def step(self, name: str, how: str) -> None:
+        """The oldest statement of a process goes one step further: it is carried out, answered, or gets lost."""
+        process = self.processes.get(name)
+        if process is None or not process.asked:
+            return
+        first = process.asked[0]
+        if how == "lost" or not first.done:
+            if how != "away" and not first.done:
+                try:
+                    first.result = first.work()
+                except StorageTrouble as trouble:
+                    first.result = trouble
+                first.done = True
+            if how == "good":
+                return
+            first.result = StorageTrouble(TroubleKind.AWAY, "the database is away")
+            first.done = True
+        if process.paused:
+            return  # the answer waits in the socket
+        del process.asked[0]
+        if not first.answer.done():
+            if isinstance(first.result, Exception):
+                first.answer.set_exception(first.result)
+            else:
+                first.answer.set_result(first.result)
+        await self.settle()
+
+    async def pass_time(self, seconds: float) -> None:
+        """Time passes in small steps; timers of processes that are not paused fire when they are due."""
+        while seconds > 0:
+            step = min(seconds, 0.5)
+            seconds -= step
+            self.tables.now += step
+            for process in self.processes.values():
+                process.clock.skip(step)
+                if not process.paused:
+                    process.keeper.fence()
+            await self.settle(2)
+            self.check()
+
+    async def resume(self, name: str) -> None:
+        """A paused process goes on: timers that are due come before anything else."""
+        if (process := self.processes.get(name)) is not None and process.paused:
+            process.paused = False
+            process.keeper.fence()
+            await self.settle()
+
+    async def die(self, name: str) -> None:
+        process = self.processes.pop(name, None)
+        if process is not None and process.looking is not None:
+            process.looking.cancel()
+            await asyncio.wait({process.looking})
+
+    async def stop(self, name: str) -> None:
+        """End a process as it should: its bots are stopped, then everything is given back."""
+        process = self.processes.get(name)
+        if process is None or process.paused:
+            return
+        if process.looking is not None:
+            process.looking.cancel()
+            await asyncio.wait({process.looking})
+        process.bots.cut(tuple(process.bots.running))
+        await self.pass_time(STOP_S + 0.5)
+        stopping = asyncio.create_task(process.keeper.stop())
+        await self.settle()
+        for _ in range(8):
+            await self.step(name, "good")
+        await stopping
+        del self.processes[name]
+
+    async def settle(self, turns: int = 12) -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+
+    def check(self) -> None:
+        """No bot is connected by two processes, except by one that is paused: that one does nothing."""
+        owners = Counter(
+            bot for process in self.processes.values() if not process.paused for bot in process.bots.connected
+        )
+        assert not owners or max(owners.values()) == 1, f"two owners: {owners}"
+
+    async def calm(self) -> None:
+        """Everybody is there, the table answers, and time passes: let it come to rest."""
+        for name in NAMES:
+            await self.resume(name)
+            await self.start(name)
+        for _ in range(16):
+            for name in NAMES:
+                await self.begin(name)
+                for _ in range(8):
+                    await self.step(name, "good")
+                self.check()
+            await self.pass_time(TIMING.beat_s)
+
+
+_actions = st.one_of(
+    st.tuples(st.just("begin"), st.sampled_from(NAMES)),
+    st.tuples(st.just("good"), st.sampled_from(NAMES)),
+    st.tuples(st.just("good"), st.sampled_from(NAMES)),
+    st.tuples(st.sampled_from(("lost", "away")), st.sampled_from(NAMES)),
+    st.tuples(st.just("pass"), st.sampled_from((0.3, 1.0, 4.0, 9.0, 25.0))),
+    st.tuples(st.sampled_from(("pause", "resume", "die", "stop", "start")), st.sampled_from(NAMES)),
+)
+
+
+async def _play(actions: list[tuple[str, Any]]) -> None:
+    fleet = Fleet()
+    for name in NAMES:
+        await fleet.start(name)
+    for deed, what in actions:
+        match deed:
+            case "begin":
+                await fleet.begin(what)
+            case "good" | "lost" | "away":
+                await fleet.step(what, deed)
+            case "pass":
+                await fleet.pass_time(what)
+            case "pause":
+                if what in fleet.processes:
+                    fleet.processes[what].paused = True
+            case "resume":
+                await fleet.resume(what)
+            case "die":
+                await fleet.die(what)
+            case "stop":
+                await fleet.stop(what)
+            case "start":
+                await fleet.start(what)
+        fleet.check()
+    await fleet.calm()
+    owned = Counter(bot for process in fleet.processes.values() for bot in process.bots.running)
+    assert owned == Counter(BOTS), "in the end every bot has one owner"
+    shares = [len(process.bots.running) for process in fleet.processes.values()]
+    assert max(shares) - min(shares) <= 1
+    moves = [process.bots.moves for process in fleet.processes.values()]
+    await fleet.calm()
+    assert moves == [process.bots.moves for process in fleet.processes.values()], "a balanced fleet does not move"
+    for name in NAMES:
+        await fleet.die(name)
+
+
+@settings(max_examples=100, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+@given(st.lists(_actions, min_size=10, max_size=80))
+def test_never_two_owners_and_everything_is_owned_in_the_end(actions: list[tuple[str, Any]]) -> None:
+    print("ACTIONS", actions)
+    asyncio.run(_play(actions))

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from exporter.cluster.held import LeaseTiming
@@ -60,7 +60,8 @@ class Bots:
 
     async def drop(self, bots: Collection[str]) -> None:
         self.cut(bots)
-        while any(self._now() < self.closing.get(bot, 0.0) for bot in bots):
+        until = max((self.closing.get(bot, 0.0) for bot in bots), default=0.0)
+        while self._now() < until:  # noqa: ASYNC110  (time is moved by hand)
             await asyncio.sleep(0)
 
     def busy(self, _: Collection[str]) -> Collection[str]:
@@ -136,6 +137,12 @@ class Fleet:
             process.looking = asyncio.create_task(process.keeper.look())
             await self.settle()
 
+    async def look(self, name: str) -> None:
+        """Let a process look, with a table that answers at once."""
+        await self.begin(name)
+        for _ in range(8):
+            await self.step(name, "good")
+
     async def step(self, name: str, how: str) -> None:
         """The oldest statement of a process goes one step further: it is carried out, answered, or gets lost."""
         process = self.processes.get(name)
@@ -176,11 +183,20 @@ class Fleet:
             await self.settle(2)
             self.check()
 
+    async def pause(self, name: str) -> None:
+        """Stop a process in the middle of everything, as SIGSTOP does."""
+        if (process := self.processes.get(name)) is not None:
+            process.paused = True
+
     async def resume(self, name: str) -> None:
-        """A paused process goes on: timers that are due come before anything else."""
+        """A paused process goes on: timers that are due come before anything else.
+
+        The sockets that it still has do nothing any more, and their service has ended them: they are not counted.
+        """
         if (process := self.processes.get(name)) is not None and process.paused:
-            process.paused = False
+            process.paused, before = False, dict(process.bots.closing)
             process.keeper.fence()
+            process.bots.closing = before
             await self.settle()
 
     async def die(self, name: str) -> None:
@@ -217,6 +233,16 @@ class Fleet:
         )
         assert not owners or max(owners.values()) == 1, f"two owners: {owners}"
 
+    async def do(self, deed: str, what: Any) -> None:
+        """Do one thing of a schedule."""
+        if deed in ("good", "lost", "away"):
+            await self.step(what, deed)
+        elif deed == "pass":
+            await self.pass_time(what)
+        else:
+            deeds = (self.look, self.begin, self.pause, self.resume, self.die, self.stop, self.start)
+            await {each.__name__: each for each in deeds}[deed](what)
+
     async def calm(self) -> None:
         """Everybody is there, the table answers, and time passes: let it come to rest."""
         for name in NAMES:
@@ -224,14 +250,14 @@ class Fleet:
             await self.start(name)
         for _ in range(16):
             for name in NAMES:
-                await self.begin(name)
-                for _ in range(8):
-                    await self.step(name, "good")
+                await self.look(name)
                 self.check()
             await self.pass_time(TIMING.beat_s)
 
 
 _actions = st.one_of(
+    st.tuples(st.just("look"), st.sampled_from(NAMES)),
+    st.tuples(st.just("look"), st.sampled_from(NAMES)),
     st.tuples(st.just("begin"), st.sampled_from(NAMES)),
     st.tuples(st.just("good"), st.sampled_from(NAMES)),
     st.tuples(st.just("good"), st.sampled_from(NAMES)),
@@ -246,24 +272,7 @@ async def _play(actions: list[tuple[str, Any]]) -> None:
     for name in NAMES:
         await fleet.start(name)
     for deed, what in actions:
-        match deed:
-            case "begin":
-                await fleet.begin(what)
-            case "good" | "lost" | "away":
-                await fleet.step(what, deed)
-            case "pass":
-                await fleet.pass_time(what)
-            case "pause":
-                if what in fleet.processes:
-                    fleet.processes[what].paused = True
-            case "resume":
-                await fleet.resume(what)
-            case "die":
-                await fleet.die(what)
-            case "stop":
-                await fleet.stop(what)
-            case "start":
-                await fleet.start(what)
+        await fleet.do(deed, what)
         fleet.check()
     await fleet.calm()
     owned = Counter(bot for process in fleet.processes.values() for bot in process.bots.running)
@@ -277,8 +286,17 @@ async def _play(actions: list[tuple[str, Any]]) -> None:
         await fleet.die(name)
 
 
-@settings(max_examples=100, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+def _answer_late() -> list[tuple[str, Any]]:
+    late: list[tuple[str, Any]] = [("begin", "a"), ("good", "a"), ("pass", 9.0), ("pass", 3.0), ("good", "a")]
+    return [("look", "a"), *late, ("pass", 9.0), ("look", "b")]
+
+
+@example(actions=_answer_late())  # a renewal counts from the moment at which it was sent
+@example(actions=[("look", "a"), ("pass", 20.5), ("look", "b")])  # bots need time to stop
+@example(actions=[("look", "a"), ("pass", 13.5), ("look", "a"), ("look", "b")])  # and are not given back meanwhile
+@example(actions=[("look", "a"), ("pause", "a"), ("pass", 25.0), ("look", "b"), ("resume", "a"), ("look", "a")])
+@example(actions=[("look", "a"), ("die", "a"), ("start", "a"), ("look", "a"), ("pass", 25.0), ("look", "a")])
+@settings(max_examples=80, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 @given(st.lists(_actions, min_size=10, max_size=80))
 def test_never_two_owners_and_everything_is_owned_in_the_end(actions: list[tuple[str, Any]]) -> None:
-    print("ACTIONS", actions)
     asyncio.run(_play(actions))

@@ -286,12 +286,11 @@ async def _play(actions: list[tuple[str, Any]]) -> None:
         await fleet.die(name)
 
 
-def _answer_late() -> list[tuple[str, Any]]:
-    late: list[tuple[str, Any]] = [("begin", "a"), ("good", "a"), ("pass", 9.0), ("pass", 3.0), ("good", "a")]
-    return [("look", "a"), *late, ("pass", 9.0), ("look", "b")]
+_LATE: list[tuple[str, Any]] = [("good", "a"), ("pass", 12.0), ("good", "a"), ("pass", 9.0), ("look", "b")]
 
 
-@example(actions=_answer_late())  # a renewal counts from the moment at which it was sent
+@example(actions=[("look", "a"), ("begin", "a"), *_LATE])  # a renewal counts from when it was sent, not answered
+@example(actions=[("begin", "a"), ("good", "a"), ("good", "a"), *_LATE])  # and so does a claim
 @example(actions=[("look", "a"), ("pass", 20.5), ("look", "b")])  # bots need time to stop
 @example(actions=[("look", "a"), ("pass", 13.5), ("look", "a"), ("look", "b")])  # and are not given back meanwhile
 @example(actions=[("look", "a"), ("pause", "a"), ("pass", 25.0), ("look", "b"), ("resume", "a"), ("look", "a")])

@@ -31,6 +31,8 @@ class World(PasswordLogons):
         super().__init__(policy=policy, seed=seed)
         self.sessions: dict[int, Session] = {}
         self.attempts: list[LogonAttempt] = []
+        self.doubled: Counter[str] = Counter()
+        """How often each account logged on while it was logged on already."""
 
     # the truth
 
@@ -70,6 +72,7 @@ class World(PasswordLogons):
             self.attempts.append(LogonAttempt(now, username, address, kind, refused.result))
             raise
         self.attempts.append(LogonAttempt(now, username, address, kind, Result.OK))
+        self.doubled[username] += bool(self.sessions_of(account))
         for other in self.sessions_of(account):
             # Assumption: the LoginID alone decides; real Steam may look at the address too.
             if other.login_id == login_id:

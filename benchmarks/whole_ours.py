@@ -59,6 +59,7 @@ class Generator:
     """What they share: nothing."""
 
     logons = None
+    queue = None
 
     def bot(self, _: Any, context: BotContext) -> Generated:
         return Generated(context)

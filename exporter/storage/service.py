@@ -207,8 +207,6 @@ class Storage:
     def _on_bot(self, change: ev.BotChange) -> None:
         name, record = change.name, change.after or change.before
         assert record is not None  # noqa: S101  (a change has at least one side)
-        if isinstance(change.event, ev.BotRemoved) and change.event.elsewhere:
-            return  # it is another process' to write
         standing = self._standing.get(name)
         if standing is None:
             standing = self._standing[name] = Standing(record.is_active)
@@ -217,6 +215,8 @@ class Storage:
                 standing = self._standing[name] = standing.order(isinstance(change.event, ev.BotStarted))
             case ev.LobbyCreated():
                 self._created[name] = self._created.get(name, 0) + 1
+            case ev.BotRemoved(elsewhere=True):
+                return  # it is another process' to write
         self._records[name] = record
         removed_at = change.event.at if change.after is None else None
         self._put_bot(record, standing, removed_at)

@@ -39,6 +39,7 @@ class Bots:
         self.running: set[str] = set()
         self.closing: dict[str, float] = {}
         self.stuck: frozenset[str] = frozenset()
+        self.abandoned: set[str] = set()
         self.moves = 0
 
     @property
@@ -76,8 +77,8 @@ class Bots:
     async def looked(self, seen: Seen, gone: Collection[str]) -> None:
         pass
 
-    def abandon(self, _: Collection[str]) -> None:
-        raise AssertionError("no bot hangs here")
+    def abandon(self, bots: Collection[str]) -> None:
+        self.abandoned |= set(bots)
 
 
 @dataclass
@@ -277,6 +278,7 @@ async def _play(actions: list[tuple[str, Any]]) -> None:
     await fleet.calm()
     owned = Counter(bot for process in fleet.processes.values() for bot in process.bots.running)
     assert owned == Counter(BOTS), "in the end every bot has one owner"
+    assert not any(process.bots.abandoned for process in fleet.processes.values())
     shares = [len(process.bots.running) for process in fleet.processes.values()]
     assert max(shares) - min(shares) <= 1
     moves = [process.bots.moves for process in fleet.processes.values()]
@@ -299,3 +301,39 @@ _LATE: list[tuple[str, Any]] = [("good", "a"), ("pass", 12.0), ("good", "a"), ("
 @given(st.lists(_actions, min_size=10, max_size=80))
 def test_never_two_owners_and_everything_is_owned_in_the_end(actions: list[tuple[str, Any]]) -> None:
     asyncio.run(_play(actions))
+
+
+async def test_a_bot_that_does_not_stop_is_not_given_back_and_its_process_ends_before_another_may_run_it() -> None:
+    fleet = Fleet()
+    await fleet.start("a")
+    await fleet.look("a")
+    await fleet.start("b")
+    bots = fleet.processes["a"].bots
+    bots.stuck = frozenset(BOTS)  # whatever is stopped from now on hangs
+    await fleet.look("b")
+    await fleet.look("a")
+    await fleet.pass_time(STOP_S + 0.5)
+    await fleet.look("a")
+    await fleet.look("b")
+    assert not fleet.processes["b"].bots.running, "nothing was given back"
+    assert not bots.abandoned, "while the lease can be renewed nobody else runs it: no reason to end the process"
+    await fleet.pass_time(TIMING.life_s - TIMING.margin_s + STOP_S + 0.5)
+    assert bots.abandoned == set(BOTS)
+    await fleet.die("a")
+    await fleet.die("b")
+
+
+async def test_a_bot_that_leaves_the_configuration_is_given_back() -> None:
+    fleet = Fleet()
+    await fleet.start("a")
+    await fleet.look("a")
+    process = fleet.processes["a"]
+    async with process.keeper.configured({"bot-0": frozenset()}):
+        assert process.keeper.holds("bot-1"), "a reload is carried out first"
+    await fleet.look("a")
+    assert not process.keeper.holds("bot-1")
+    await fleet.pass_time(STOP_S + 0.5)
+    await fleet.look("a")
+    assert process.bots.running == {"bot-0"}
+    assert {bot for bot, row in fleet.tables.leases.items() if row.owner} == {"bot-0"}
+    await fleet.die("a")

@@ -42,6 +42,7 @@ def with_a_mistake(platform: Platform, name: str, met: asyncio.Event) -> Platfor
         def __init__(self, service: Service) -> None:
             self._service = service
             self.logons = service.logons
+            self.queue = service.queue
 
         def bot(self, options: Any, context: BotContext) -> Any:
             bot = self._service.bot(options, context)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from exporter.errors import OrderRefused
+from exporter.errors import NotNow, OrderRefused
 from exporter.model import events as ev
 from exporter.model.states import BotStatus, DisconnectReason
 from exporter.model.status import BotMemory, Recalled
@@ -280,4 +280,59 @@ async def test_what_is_remembered_of_a_bot_decides_whether_it_runs(store: Status
     assert asked[2:] == [("beta", True)]  # what the configuration says now
     await supervisor.change(BotSpec("beta", TRAITS, Options("beta"), active=True))
     assert len(asked) == 3
+    await supervisor.shutdown()
+
+
+async def test_a_bot_that_another_process_is_to_run_leaves_without_an_end(
+    store: StatusStore, supervisor: Supervisor
+) -> None:
+    told: list[ev.Change] = []
+    store.subscribe(told.append)
+    await supervisor.release("alpha")
+    assert "alpha" not in store.bots
+    assert "alpha" not in supervisor.specs
+    facts = [each.event for each in told]
+    assert [each.elsewhere for each in facts if isinstance(each, ev.BotRemoved | ev.RaceForgotten)] == [True] * 3
+    await supervisor.add(BotSpec("alpha", TRAITS, Options("alpha"), active=True), arrival="back again")
+    await settle()
+    assert store.bots["alpha"].healthy
+
+
+async def test_a_bot_that_is_cut_does_nothing_more_and_may_close_its_sockets(
+    store: StatusStore, supervisor: Supervisor
+) -> None:
+    bot = supervisor.bot("alpha")
+    assert isinstance(bot, EagerBot)
+    supervisor.cut(["alpha", "nobody"])
+    await bot.closing.wait()
+    await supervisor.release("alpha")  # a second cancellation would break off the closing
+    assert bot.running == 0
+    assert "alpha" not in store.bots
+    assert store.bots["beta"].healthy
+
+
+async def test_a_bot_that_may_not_run_here_is_not_begun_and_takes_no_orders(store: StatusStore) -> None:
+    mine: set[str] = set()
+    supervisor = Supervisor(
+        store,
+        {"testing": EagerService()},
+        clock=ManualClock(),
+        rng=random.Random(3),
+        policy=RetryPolicy(),
+        hide=lambda *_: None,
+        draining=lambda: False,
+        allowed=mine.__contains__,
+    )
+    await supervisor.add(BotSpec("alpha", TRAITS, Options("alpha"), active=True))
+    await settle()
+    bot = supervisor.bot("alpha")
+    assert isinstance(bot, EagerBot)
+    assert bot.running == 0
+    with pytest.raises(NotNow, match="not this process' any more"):
+        bot.context.check_allowed()
+    mine.add("alpha")
+    bot.context.check_allowed()
+    await supervisor.restart("alpha")
+    await settle()
+    assert store.bots["alpha"].healthy
     await supervisor.shutdown()

@@ -19,7 +19,7 @@ from exporter.process import ProcessState
 from exporter.reconcile import Plan
 from exporter.reload import Reloaded
 from exporter.runner import RetryPolicy
-from exporter.stats import HttpStats, LogonStats, OrderStats, StorageStats, StreamStats
+from exporter.stats import ClusterStats, HttpStats, LogonStats, OrderStats, StorageStats, StreamStats
 from exporter.storage.engine import target
 from exporter.storage.orders import order_digest
 from exporter.storage.service import Storage
@@ -154,7 +154,9 @@ class Metrics:
 class Fleet:
     """The server under test and all that it reads. `call` sends a request as a client on this machine would."""
 
-    def __init__(self, settings: WebSettings | None = None, folder: Path | None = None) -> None:
+    def __init__(
+        self, settings: WebSettings | None = None, folder: Path | None = None, cluster: ClusterStats | None = None
+    ) -> None:
         self._folder = folder or Path("/dev/null/no-database")
         self.clock = ManualClock(NOW)
         self.store = StatusStore()
@@ -197,6 +199,7 @@ class Fleet:
             lobbies_created=lambda: 15,
             logons=lambda: self.logons,
             streams=self.streams,
+            cluster=cluster,
         )
         self.client = aiohttp.ClientSession()
 

@@ -6,6 +6,7 @@ from exporter.errors import FailureReason
 from exporter.model import events as ev
 from exporter.model.states import DisconnectReason
 from exporter.model.status import Maintenance
+from exporter.stats import ClusterStats
 from tests.web.fleet import DOTA2, NOW, Fleet
 
 
@@ -115,3 +116,20 @@ async def test_not_ready_while_draining_or_stopping(fleet: Fleet) -> None:
     fleet.process.ready = False
     assert (await fleet.call("/-/ready")).status == 503
     assert (await fleet.call("/-/healthy")).status == 200
+
+
+async def test_a_process_without_leases_is_down_and_one_that_cannot_renew_them_is_not_ready() -> None:
+    cluster = ClusterStats()
+    async with Fleet(cluster=cluster) as fleet:
+        assert await health(fleet) == (503, "down", {"cluster": "down"})
+        assert (await fleet.call("/-/ready")).status == 503
+        cluster.joined, cluster.owned = True, 3
+        assert await health(fleet) == (200, "ok", {"cluster": "ok"})
+        assert (await fleet.call("/-/ready")).status == 200
+        cluster.trouble = "the database: secret host refused"
+        assert await health(fleet) == (200, "degraded", {"cluster": "degraded"})
+        answer = await fleet.call("/-/ready")
+        assert answer.status == 503
+        assert await answer.text() == "bot-exporter has no leases that it can renew, and takes no new work.\n"
+        cluster.owned = 0
+        assert await health(fleet) == (503, "down", {"cluster": "down"})

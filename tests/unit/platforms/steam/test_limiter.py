@@ -104,3 +104,37 @@ async def test_who_waits_is_told_when_a_pause_begins() -> None:
     ] * 2
     await queue.clock.advance(2 * PAUSE_S)
     await asyncio.gather(*tasks)
+
+
+async def test_processes_behind_one_address_share_the_pace() -> None:
+    queue = Queue()
+    queue.limiter.sharers = 3
+    tasks = [queue.enter(name) for name in "ab"]
+    await queue.clock.advance(29.9)
+    assert queue.through == [("a", 0.0)]
+    await queue.clock.advance(0.2)
+    assert queue.through == [("a", 0.0), ("b", 30.0)]
+    await asyncio.gather(*tasks)
+
+
+async def test_a_pause_is_told_and_one_of_another_process_is_kept() -> None:
+    first, second = Queue(), Queue()
+    told: list[float] = []
+    first.limiter.on_pause = told.append
+    first.limiter.pause()
+    first.limiter.pause()
+    assert len(told) == 1
+    assert PAUSE_S <= told[0] <= PAUSE_S * 1.1
+    second.limiter.pause_for(told[0] - 1)
+    second.limiter.pause_for(told[0] - 2)  # what is read again and again is the same pause
+    second.limiter.pause_for(0)
+    task = second.enter("a")
+    await second.clock.settle()
+    assert second.waited[0].startswith("Steam limits our logons")
+    await second.clock.advance(told[0] - 1.5)
+    assert second.through == []
+    await second.clock.advance(1.0)
+    assert [name for name, _ in second.through] == ["a"]
+    await task
+    first.limiter.pause_for(10)
+    assert first.limiter.stats.cooldown_until == pytest.approx(first.clock.now() + told[0]), "none is shortened"

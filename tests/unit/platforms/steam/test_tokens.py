@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import stat
 from pathlib import Path
 
@@ -44,6 +45,16 @@ def test_what_a_killed_process_left_half_written_is_deleted(store: TokenStore, t
     store.tidy()
     assert {each.name for each in folder.iterdir()} == {"bot.json", "old.damaged"}
     assert store.load("bot", "user") == KEPT
+
+
+def test_what_another_process_is_just_writing_is_left_alone(store: TokenStore, tmp_path: Path) -> None:
+    store.save("bot", KEPT)
+    young, old = tmp_path / "tokens" / ".young", tmp_path / "tokens" / ".old"
+    for each in (young, old):
+        each.write_text("half a tok")
+    os.utime(old, (1.0, 1.0))
+    store.tidy(3600.0)
+    assert (young.exists(), old.exists()) == (True, False)
 
 
 def test_another_account_has_no_use_for_it(store: TokenStore) -> None:

@@ -40,6 +40,7 @@ class Bots:
         self.closing: dict[str, float] = {}
         self.stuck: frozenset[str] = frozenset()
         self.abandoned: set[str] = set()
+        self.dead = False
         self.moves = 0
 
     @property
@@ -62,7 +63,7 @@ class Bots:
     async def drop(self, bots: Collection[str]) -> None:
         self.cut(bots)
         until = max((self.closing.get(bot, 0.0) for bot in bots), default=0.0)
-        while self._now() < until:  # noqa: ASYNC110  (time is moved by hand)
+        while self._now() < until and not self.dead:  # noqa: ASYNC110  (time is moved by hand)
             await asyncio.sleep(0)
 
     def busy(self, _: Collection[str]) -> Collection[str]:
@@ -202,7 +203,10 @@ class Fleet:
 
     async def die(self, name: str) -> None:
         process = self.processes.pop(name, None)
-        if process is not None and process.looking is not None:
+        if process is None:
+            return
+        process.bots.dead = True
+        if process.looking is not None:
             process.looking.cancel()
             await asyncio.wait({process.looking})
 
@@ -297,7 +301,7 @@ _LATE: list[tuple[str, Any]] = [("good", "a"), ("pass", 12.0), ("good", "a"), ("
 @example(actions=[("look", "a"), ("pass", 13.5), ("look", "a"), ("look", "b")])  # and are not given back meanwhile
 @example(actions=[("look", "a"), ("pause", "a"), ("pass", 25.0), ("look", "b"), ("resume", "a"), ("look", "a")])
 @example(actions=[("look", "a"), ("die", "a"), ("start", "a"), ("look", "a"), ("pass", 25.0), ("look", "a")])
-@settings(max_examples=80, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+@settings(max_examples=60, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 @given(st.lists(_actions, min_size=10, max_size=80))
 def test_never_two_owners_and_everything_is_owned_in_the_end(actions: list[tuple[str, Any]]) -> None:
     asyncio.run(_play(actions))

@@ -120,6 +120,8 @@ class Application:
     """What is played on the simulated Steam's coordinator of Dota 2."""
     admin_key: Path | None
     """The file with the key that was made because none is configured."""
+    instance: str | None = None
+    """The name of this process among several that run one fleet; None where it runs the fleet alone."""
 
     async def drain(self, limit_s: float) -> None:
         """Take on no new lobby or race from now on, and return when none is left or `limit_s` seconds have passed."""
@@ -267,7 +269,19 @@ async def application(
         _log.info("started", bots=len(fleet.specs), version=VERSION)
         try:
             yield Application(
-                process, store, supervisor, web, url, reloader, memory, draining, racetime, steam, dota2, rules.made_key
+                process,
+                store,
+                supervisor,
+                web,
+                url,
+                reloader,
+                memory,
+                draining,
+                racetime,
+                steam,
+                dota2,
+                rules.made_key,
+                cluster.members.me if cluster is not None else None,
             )
         finally:
             process.ready = False

@@ -93,8 +93,11 @@ async def _first_of(*awaited: Coroutine[object, object, object]) -> None:
 
 def where_to_look(app: Application, settings: WebSettings) -> str:
     """Return what a person should read first: the addresses."""
+    first = f"bot-exporter {VERSION} runs {_count(len(app.store.bots), 'bot')}."
+    if app.instance is not None:
+        first = f"bot-exporter {VERSION} takes part in a cluster as {app.instance}, and runs its share of the bots."
     lines = [
-        f"bot-exporter {VERSION} runs {_count(len(app.store.bots), 'bot')}.",
+        first,
         "",
         f"  status page   {app.url}/",
         f"  metrics       {app.url}{settings.telemetry_path}",

@@ -70,7 +70,7 @@ class Database:
     def __init__(self, where: Target, boot: str | None = None) -> None:
         self._where = where
         self._boot = boot
-        self._engine: Engine = writer_engine(where)
+        self._engine: Engine = writer_engine(where, shared=boot is not None)
         self._connection: Connection | None = None
         self._identity: tuple[int, int] | None = None
         self._events: int | None = None

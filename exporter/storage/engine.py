@@ -69,12 +69,15 @@ def _file(path: Path) -> Target:
     return Target(f"the SQLite database {path}", path=path)
 
 
-def writer_engine(where: Target) -> Engine:
-    """Return the engine of the one writer; its transactions hold SQLite's write lock from their beginning."""
+def writer_engine(where: Target, *, shared: bool = False) -> Engine:
+    """Return the engine of the one writer; its transactions hold SQLite's write lock from their beginning.
+
+    A database that is `shared` has other processes' writers, too.
+    """
     if where.path is not None:
         return _sqlite(where.path, "BEGIN IMMEDIATE")
     assert where.url is not None  # noqa: S101  (a target is one of the two)
-    return _postgresql(where.url, poolclass=NullPool)
+    return _postgresql(where.url, shared=shared, poolclass=NullPool)
 
 
 def reader_engine(where: Target) -> Engine:
@@ -132,7 +135,7 @@ def _sqlite(path: Path, begin: str) -> Engine:
 def lease_engine(where: Target) -> Engine:
     """Return the engine of the leases: one connection that is never kept waiting for long."""
     assert where.url is not None  # noqa: S101  (leases are PostgreSQL's)
-    return _postgresql(where.url, _LEASE_MS, poolclass=QueuePool, pool_size=1, max_overflow=0)
+    return _postgresql(where.url, _LEASE_MS, shared=True, poolclass=QueuePool, pool_size=1, max_overflow=0)
 
 
 @asynccontextmanager
@@ -154,16 +157,18 @@ async def listening(where: Target, channels: Sequence[str]) -> AsyncIterator[Asy
             await connection.close()
 
 
-def _postgresql(url: URL, statement_ms: int = _STATEMENT_MS, **pool: Any) -> Engine:
-    given = {name: value for name, value in _limits(statement_ms).items() if name not in url.query}
+def _postgresql(url: URL, statement_ms: int = _STATEMENT_MS, *, shared: bool = False, **pool: Any) -> Engine:
+    given = {name: value for name, value in _limits(statement_ms, shared=shared).items() if name not in url.query}
     return create_engine(url, connect_args=given, paramstyle="format", **pool)  # positional, as Bulk needs them
 
 
-def _limits(statement_ms: int) -> dict[str, Any]:
-    # A server that vanished without a word must not hold the thread for the kernel's quarter of an hour.
+def _limits(statement_ms: int, *, shared: bool = False) -> dict[str, Any]:
+    # A server that vanished without a word must not hold the thread for the kernel's quarter of an hour. And a process
+    # that is paused in the middle of a transaction must not hold up those that take its bots over.
+    unfinished = f" -c idle_in_transaction_session_timeout={_LEASE_MS}" if shared else ""
     return {
         "connect_timeout": _CONNECT_S,
-        "options": f"-c statement_timeout={statement_ms} -c lock_timeout={statement_ms}",
+        "options": f"-c statement_timeout={statement_ms} -c lock_timeout={statement_ms}{unfinished}",
         "tcp_user_timeout": statement_ms,
         "keepalives_idle": 5,
         "keepalives_interval": 2,

@@ -1,6 +1,7 @@
 """The statements of the leases, and the model that the property test trusts: both do the same."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import text
 
 from exporter.cluster.runs import Table
 from exporter.storage.database import Database, DatabaseInUse
@@ -169,6 +171,25 @@ def test_many_that_claim_at_once_never_get_the_same_bot(where: Target) -> None:
     assert sorted([*taken, *(each.bot for each in rest)]) == bots
     for table in tables:
         table.close()
+
+
+def test_a_process_that_is_paused_in_mid_transaction_holds_nobody_up(where: Target) -> None:
+    with closing(Leases(where, me("a"), LIFE_S)) as a, closing(Leases(where, me("b"), LIFE_S)) as b:
+        a.beat(draining=False)
+        a.claim(["x"])
+        b.beat(draining=False)
+        age(where, 21.0)
+        b.beat(draining=False)
+        paused = a._engine.connect()
+        paused.execute(text("UPDATE cluster_leases SET until = until WHERE bot = 'x'"))
+        assert [each.bot for each in b.claim(["x", "new"])] == ["new"], "what is locked is passed over, not waited for"
+        end = time.monotonic() + 60
+        while not (got := b.claim(["x"])):
+            assert time.monotonic() < end, "the database does not end the transaction"
+            time.sleep(0.1)
+        assert [each.bot for each in got] == ["x"]
+        paused.invalidate()
+        paused.close()
 
 
 def test_a_pause_holds_for_all_of_one_egress_and_only_grows(where: Target) -> None:

@@ -69,8 +69,8 @@ _HELD = _sql("""
 """)
 _PAUSE = _sql("SELECT until - @now FROM cluster_pauses WHERE egress = :egress AND until > @now")
 
-# Without the look beforehand it would wait for whoever is just renewing. A lease that is new to this table goes on where
-# the bot's row has been written under one before.
+# Without the look beforehand it would wait for whoever is just renewing. A lease that is new to this table goes on
+# where the bot's row has been written under one before.
 _MAKE = _sql("""
     INSERT INTO cluster_leases (bot, generation, until, claimed_at)
     SELECT bot, COALESCE((SELECT generation FROM bots WHERE name = bot), 0), 0, @now

@@ -10,7 +10,7 @@ from exporter.errors import ConfigError, Problem
 DEFAULT_LISTEN: Final = ("127.0.0.1", 9977)
 LIVENESS: Final = "/-/healthy"
 _PATH: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
-_RESERVED: Final = ("status", "health", "-", "static", "api", "bots", "lobby")
+_RESERVED: Final = ("status", "health", "-", "static", "api", "bots", "lobby", "sd")
 
 
 def parse_listen_address(text: str) -> tuple[str, int]:

@@ -28,6 +28,7 @@ from exporter.maintenance import MaintenanceEnds
 from exporter.metrics.counters import Counters
 from exporter.metrics.exposition import Exposition
 from exporter.model import events as ev
+from exporter.model.states import PlatformTraits
 from exporter.notify import ServiceManager
 from exporter.outage import OutageWatch
 from exporter.platforms import PLATFORMS
@@ -55,6 +56,7 @@ from exporter.store import StatusStore
 from exporter.supervisor import BotSpec, Supervisor, UnknownBot
 from exporter.timing import Clock, SystemClock
 from exporter.web.control.desk import OrderDesk
+from exporter.web.control.elsewhere import Elsewhere, tls_context
 from exporter.web.control.service import Commands
 from exporter.web.keys import read_rules
 from exporter.web.server import WebServer
@@ -170,9 +172,14 @@ async def application(
     async with AsyncExitStack() as stack:
         stack.enter_context(data_directory(data_dir))
         rules = await asyncio.to_thread(read_rules, fleet.config.web, data_dir, hide)
-        settings = replace(settings, access=rules, web_config=fleet.config.web_config)
+        settings = replace(
+            settings,
+            access=rules,
+            web_config=fleet.config.web_config,
+            advertise_url=fleet.config.cluster.my_url or None,
+        )
         where = _database(fleet.config, data_dir, storage_url, hide)
-        cluster = _cluster(fleet.config, where, process, clock=clock, rng=rng, timing=lease_timing)
+        cluster = _cluster(fleet.config, where, store, process, traits, clock=clock, rng=rng, timing=lease_timing)
         memory = await _open_storage(stack, store, fleet.config, where, cluster, clock=clock, rng=rng)
         racetime = await stack.enter_async_context(_racetime_simulator(fleet.config, clock))
         steam, dota2 = await stack.enter_async_context(_steam_simulator(fleet.config, clock))
@@ -233,12 +240,14 @@ async def application(
             clock=clock,
             logons=logons,
             reload=reloader.ask,
-            lobbies_created=lambda: memory.lobbies_created,
+            lobbies_created=cluster.lobbies_created if cluster is not None else lambda: memory.lobbies_created,
             storage=memory.stats,
             history=memory.page,
             commands=commands,
             streams=streams,
             cluster=cluster.stats if cluster is not None else None,
+            whole=cluster.fleet if cluster is not None else None,
+            elsewhere=_elsewhere(fleet.config, cluster, store),
         )
         stack.push_async_callback(commands.desk.close, _ORDERS_STOP_S)
         url = await _open_doors(stack, web, settings, data_dir)
@@ -298,7 +307,9 @@ def _database(config: Config, data_dir: Path, url: str | None, hide: Hide) -> Ta
 def _cluster(
     config: Config,
     where: Target,
+    store: StatusStore,
     process: ProcessState,
+    traits: Collection[PlatformTraits],
     *,
     clock: Clock,
     rng: random.Random,
@@ -308,7 +319,21 @@ def _cluster(
         return None
     from exporter.cluster.wiring import Cluster  # noqa: PLC0415  (a process that runs its fleet alone needs none of it)
 
-    return Cluster(config.cluster, where, clock=clock, rng=rng, draining=lambda: process.draining, timing=timing)
+    return Cluster(
+        config.cluster,
+        where,
+        store,
+        traits,
+        clock=clock,
+        rng=rng,
+        draining=lambda: process.draining,
+        timing=timing,
+    )
+
+
+def _elsewhere(config: Config, cluster: "Cluster | None", store: StatusStore) -> Elsewhere | None:
+    """Return who passes orders on to the other processes."""
+    return Elsewhere(cluster.fleet, store, tls_context(config.cluster.ca_file)) if cluster is not None else None
 
 
 async def _open_storage(

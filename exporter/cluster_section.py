@@ -5,14 +5,17 @@ in an address or in the name of an egress stands for it.
 """
 
 import socket
+import ssl
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, ValidationInfo
 
 from exporter.described import Section, setting
 from exporter.sections import Name, Storage, https_url, valid_name
+from exporter.yaml_lines import kind_of
 
 INSTANCE: Final = "{instance}"
 
@@ -21,6 +24,17 @@ def _advertise_url(url: str, info: ValidationInfo) -> str:
     # The name has been judged by itself; it fits where any host name does.
     url = https_url(url.replace(INSTANCE, "x"), info, "https://10.0.0.7:9977", "orders are passed on") and url
     return url.removesuffix("/")
+
+
+def _ca_file(value: object, info: ValidationInfo) -> Path:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"must be the path of a file, not {kind_of(value)}")
+    path = Path(info.context["base_dir"], value) if info.context else Path(value)
+    try:
+        ssl.create_default_context().load_verify_locations(path)
+    except (OSError, ssl.SSLError) as error:
+        raise ValueError(f"{path} has no certificates that can be read: {error.strerror or error}") from None
+    return path
 
 
 def _egress(name: str) -> str:
@@ -62,6 +76,14 @@ class Cluster(Section):
         values="scheme, host and port, nothing behind them",
         absent="none; needed with `enabled`",
         example="https://{instance}.example.org:9977",
+    )
+    ca_file: Annotated[Path | None, BeforeValidator(_ca_file)] = setting(
+        None,
+        "certificates of the authorities that have signed those of the other processes, in PEM, beside those that the "
+        "system trusts; read at the start",
+        values="path",
+        absent="only those that the system trusts",
+        example="tls/ca.crt",
     )
     egress: Annotated[str, AfterValidator(_egress)] = setting(
         "default",

@@ -24,6 +24,10 @@ class Dispatch:
         self._turns = 0
         self._last: dict[str, int] = {}
 
+    def has_free(self, fits: Callable[[BotRecord], bool]) -> bool:
+        """Return whether there is an available bot that fits; never while draining."""
+        return not self._draining() and any(fits(each) and self._is_free(each) for each in self._store.bots.values())
+
     @contextmanager
     def reserved(self, fits: Callable[[BotRecord], bool], *, but: frozenset[str] = frozenset()) -> Iterator[BotRecord]:
         """Reserve an available bot that fits, none of `but`. Raises NotNow when there is none, or while draining."""

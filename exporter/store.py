@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import structlog
 
 from exporter.model import events as ev
+from exporter.model.cluster import Origin
 from exporter.model.reduce import reduce_bot, reduce_lobby, reduce_race
 from exporter.model.states import lobby_expects, race_expects
 from exporter.model.status import BotRecord, LobbyRecord, RaceRecord
@@ -14,6 +15,32 @@ from exporter.model.status import BotRecord, LobbyRecord, RaceRecord
 Subscriber = Callable[[ev.Change], None]
 
 _log = structlog.get_logger(component="store")
+
+
+class Seen(Protocol):
+    """What readers need to know of a change: how an object looked before, and how it looks now."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def before(self) -> BotRecord | LobbyRecord | RaceRecord | None: ...
+    @property
+    def after(self) -> BotRecord | LobbyRecord | RaceRecord | None: ...
+
+
+class Records(Protocol):
+    """What readers look at: the store, or the whole fleet of a cluster, of which the store is a part."""
+
+    @property
+    def bots(self) -> Mapping[str, BotRecord]: ...
+    @property
+    def lobbies(self) -> Mapping[str, LobbyRecord]: ...
+    @property
+    def races(self) -> Mapping[str, RaceRecord]: ...
+    def subscribe(self, subscriber: Callable[[Seen], None]) -> Callable[[], None]: ...
+    def origin(self, kind: str, name: str) -> Origin | None: ...
 
 
 class StatusStore:
@@ -39,6 +66,10 @@ class StatusStore:
         """Call `subscriber` with each change from now on; returns the function that ends it."""
         self._subscribers.append(subscriber)
         return lambda: self._subscribers.remove(subscriber)
+
+    def origin(self, _kind: str, _name: str) -> Origin | None:
+        """Return from which instance of a cluster an object is: here nobody asks, all are our own."""
+        return None
 
     def apply(self, event: ev.Event) -> None:
         """Change what the event is about, then tell the subscribers: the race or lobby first, then its bot."""

@@ -10,16 +10,21 @@ from typing import Final, TypeVar
 
 import structlog
 
+from exporter.cluster.exchange import Exchange
+from exporter.cluster.fleet import WholeFleet
 from exporter.cluster.held import LeaseTiming
 from exporter.cluster.keeper import Keeper
 from exporter.cluster.local import LocalBots
 from exporter.cluster.members import Membership
 from exporter.cluster_section import Cluster as Section
 from exporter.errors import StartError
+from exporter.model.states import PlatformTraits
 from exporter.platforms.base import Service
 from exporter.process import VERSION
 from exporter.stats import ClusterStats
+from exporter.storage import cluster_records as records
 from exporter.storage.bell import Bell
+from exporter.storage.cluster_records import ClusterRecords
 from exporter.storage.engine import Target
 from exporter.storage.leases import CHANNEL, Leases, Me
 from exporter.storage.service import Storage
@@ -39,12 +44,15 @@ class Cluster:
 
     It is made before the storage is opened, which needs its `boot`, and before the supervisor, which asks whom it
     `holds`; its loop begins with `member`. While `draining`, the process takes no bot and gives back idle ones.
+    `fleet` is what readers see.
     """
 
     def __init__(
         self,
         section: Section,
         where: Target,
+        store: StatusStore,
+        traits: Iterable[PlatformTraits],
         *,
         clock: Clock,
         rng: random.Random,
@@ -56,6 +64,15 @@ class Cluster:
         self.boot = uuid.uuid4().hex
         self.members = Membership(section.me, self.boot)
         self.stats = ClusterStats()
+        self.fleet = WholeFleet(store, self.members, clock)
+        self.exchange = Exchange(
+            ClusterRecords(where, section.me, self.boot),
+            store,
+            self.fleet,
+            self.members,
+            platforms={each.name: each for each in traits},
+            clock=clock,
+        )
         self.bell = Bell(where, clock=clock, rng=rng)
         self._timing = timing or LeaseTiming()
         me = Me(section.me, self.boot, section.my_url, section.my_egress, VERSION)
@@ -66,6 +83,14 @@ class Cluster:
         self._keeper: Keeper | None = None
         self._local: LocalBots | None = None
         self._tasks: set[asyncio.Task[object]] = set()
+
+    def is_alive(self, boot: str) -> bool:
+        """Return whether that run of a process is there."""
+        return any(each.boot == boot for each in self.members.instances())
+
+    def lobbies_created(self) -> int:
+        """Return how many lobbies the whole fleet has created in all runs, as far as that is written down."""
+        return self.exchange.lobbies_created or 0
 
     def holds(self, bot: str) -> bool:
         """Return whether this process may run a bot at this very moment."""
@@ -82,6 +107,7 @@ class Cluster:
         assert local is not None  # noqa: S101
         async with keeper.configured({spec.name: spec.runs_on for spec in specs}):
             local.specs = {spec.name: spec for spec in specs}
+            self.fleet.configure(specs)
             yield [spec for spec in specs if spec.name in local.bots]
 
     @asynccontextmanager
@@ -112,12 +138,15 @@ class Cluster:
         for queue in local.queues:
             queue.on_pause = self._pause
         self.bell.on(CHANNEL, lambda instance: None if instance == self.members.me else keeper.wake())
+        self.bell.on(records.CHANNEL, self.exchange.on_bell)
+        memory.orders.share(self.boot, self.is_alive)
         memory.fleet_complete([spec.name for spec in specs])
         async with self.configured(specs):
             pass
         loops = [
             asyncio.create_task(keeper.run(), name="leases"),
             asyncio.create_task(self.bell.run(), name="other processes"),
+            asyncio.create_task(self.exchange.run(), name="what others know"),
         ]
         for task in loops:
             task.add_done_callback(_complain)
@@ -129,6 +158,7 @@ class Cluster:
             await asyncio.wait(loops)
             await stop_bots()
             await self._leave(keeper, memory)
+            await self.exchange.close()
 
     async def _leave(self, keeper: Keeper, memory: Storage) -> None:
         try:

@@ -28,3 +28,19 @@ class Lease(Record, frozen=True):
     boot: str
     generation: int
     until: float
+
+
+class Origin(Record, frozen=True):
+    """Where an object is from: an instance (None: nobody has it now), and as of when it was told, None for our own.
+
+    `draining` says whether another instance takes on no new work.
+    """
+
+    instance: str | None
+    as_of: float | None = None
+    draining: bool = False
+
+    @property
+    def own(self) -> bool:
+        """Whether it is an object of this process."""
+        return self.as_of is None

@@ -24,6 +24,14 @@ _REMEDIES: Final[Mapping[tuple[str, str | None], Remedy]] = {
         "wait: it has its first try soon, or waits for its turn to log on; if it stays so, read its log lines",
         "BotDown",
     ),
+    ("unknown", "instance_away"): Remedy(
+        "see why the process that ran it is away; another one that may run it takes it over within half a minute",
+        "BotDown",
+    ),
+    ("unknown", "no_instance"): Remedy(
+        "start a process that may run it: see runs_on in the configuration, and instances in /status/system",
+        "BotDown",
+    ),
     ("auth_failed", "invalid_credentials"): Remedy(
         "write the right secret into the bot's secret file (it is tried within seconds), or correct the configuration "
         "and reload: botctl reload",

@@ -4,6 +4,7 @@
 
 Whoever repeats a key gets the answer of the first time. An intent without a result after a restart is in doubt: the
 order may have been carried out, and is never sent again. Keys live 24 hours.
+Where several processes share the table, a key is good for one order among all of them.
 """
 
 import hashlib
@@ -63,8 +64,17 @@ class Orders:
         self._clock = clock
         self._new_id = new_id
         self._remember = remember
+        self._boot: str | None = None
+        self._is_alive: Callable[[str], bool] = lambda _: False
         self._running: dict[str, OrderRow] = {}  # by id: begun by this process and not finished
         self._waiting: dict[str, OrderRow] = {}  # by id: not written as they are now
+
+    def share(self, boot: str, is_alive: Callable[[str], bool]) -> None:
+        """Share the table with other processes: `boot` is this run of ours, `is_alive` knows the runs of all.
+
+        An order that was begun and not finished is in doubt only once its process has ended.
+        """
+        self._boot, self._is_alive = boot, is_alive
 
     async def begin(
         self,
@@ -124,12 +134,16 @@ class Orders:
         known = self._waiting.get(known.id) or self._running.get(known.id) or known
         if known.digest != digest:
             raise OrderConflict("this Idempotency-Key was used for another order: take a new one for a new order")
-        if known.state is OrderState.IN_DOUBT or (known.state is OrderState.BEGUN and known.id not in self._running):
+        if known.state is OrderState.IN_DOUBT or (known.state is OrderState.BEGUN and not self._runs(known)):
             raise OrderInDoubt(
                 f"the order {known.id} ({known.action}) was begun and its end is not known: look whether it was "
                 "carried out; it is not sent again"
             )
         return Begun(known, repeated=True)
+
+    def _runs(self, order: OrderRow) -> bool:
+        """Say whether an order is being carried out now: by this process, or by another one that is alive."""
+        return order.id in self._running or (order.boot not in (None, self._boot) and self._is_alive(order.boot or ""))
 
     async def finish(
         self,

@@ -167,9 +167,10 @@ CLUSTER_RECORDS = Table(
     Column("key", Text, primary_key=True),
     Column("instance", Text, nullable=False),
     Column("generation", BigInteger, nullable=False),
-    Column("data", Text, nullable=False),  # JSON as /status tells it
+    Column("data", Text, nullable=False),  # the record as JSON; null for one that is gone
     Column("changed_at", Double, nullable=False),
-    Column("seq", BigInteger, nullable=False, index=True),  # from the sequence cluster_records_seq, for catching up
+    Column("seq", BigInteger, nullable=False),  # from the sequence cluster_records_seq, for catching up
+    Index(None, "instance", "seq"),  # an instance writes one batch after the other, so that its own are in order
 )
 
 CLUSTER_PAUSES = Table(

@@ -4,14 +4,13 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from exporter.model import events as ev
 from exporter.packing import Codec, Packed
 from exporter.process import ProcessState
 from exporter.slices import Pace
-from exporter.store import StatusStore
-from exporter.web import encode
+from exporter.store import Records, Seen
 from exporter.web.answers import encoded
 from exporter.web.counts import FleetCounts
+from exporter.web.shown import Shown
 
 BLOCK: Final = 64
 """How many objects are put together anew when one of them changes."""
@@ -140,8 +139,9 @@ class Board:
     `changes` is another number after every change.
     """
 
-    def __init__(self, store: StatusStore, process: ProcessState, block: int = BLOCK) -> None:
+    def __init__(self, store: Records, process: ProcessState, block: int = BLOCK) -> None:
         self._store = store
+        self._shown = Shown(store, process)
         self._process = process
         self._draining = process.draining
         self._subjects: dict[str, str] = {}
@@ -152,19 +152,15 @@ class Board:
         self.bots = Texts(self._bot, store.bots, block)
         self.lobbies = Texts(self._lobby, store.lobbies, block)
         self.races = Texts(self._race, store.races, block)
+        self._texts = {"bot": self.bots, "lobby": self.lobbies, "race": self.races}
         store.subscribe(self.on_change)
 
-    def on_change(self, change: ev.Change) -> None:
+    def on_change(self, change: Seen) -> None:
         """Mark what changed."""
         self.changes += 1
         self._uncounted[change.kind].add(change.name)
         moved = change.before is None or change.after is None
-        if isinstance(change, ev.BotChange):
-            self.bots.mark(change.name, moved=moved)
-        elif isinstance(change, ev.LobbyChange):
-            self.lobbies.mark(change.name, moved=moved)
-        else:
-            self.races.mark(change.name, moved=moved)
+        self._texts[change.kind].mark(change.name, moved=moved)
 
     def counts(self) -> FleetCounts:
         """Return the counts of this moment."""
@@ -203,15 +199,12 @@ class Board:
         if self._subjects.get(name) != record.subject:
             self._subjects[name] = record.subject
             self._renamed = True
-        return encoded(encode.bot(record, draining=self._draining))
+        return encoded(self._shown.bot(record))
 
     def _lobby(self, key: str) -> bytes | None:
         record = self._store.lobbies.get(key)
-        if record is None:
-            return None
-        bot = self._store.bots.get(record.bot)
-        return encoded(encode.lobby(record, bot_username=bot.subject if bot is not None else None))
+        return None if record is None else encoded(self._shown.lobby(record))
 
     def _race(self, name: str) -> bytes | None:
         record = self._store.races.get(name)
-        return None if record is None else encoded(encode.race(record))
+        return None if record is None else encoded(self._shown.race(record))

@@ -4,7 +4,7 @@ from collections import Counter
 from operator import attrgetter
 
 from exporter.model.status import BotRecord, LobbyRecord, RaceRecord
-from exporter.store import StatusStore
+from exporter.store import Records
 
 # What the counts are made of: most changes are of something else.
 _counted = attrgetter("traits", "is_active", "state", "status", "maintenance", "creating_lobby")
@@ -28,7 +28,7 @@ class FleetCounts:
         self.free = 0
 
     @classmethod
-    def of(cls, store: StatusStore) -> "FleetCounts":
+    def of(cls, store: Records) -> "FleetCounts":
         """Count everything."""
         counts = cls()
         for name, bot in store.bots.items():

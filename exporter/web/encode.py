@@ -5,21 +5,32 @@ are RFC 3339 in UTC with milliseconds and `Z`.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from exporter.drain import waits_for
+from exporter.model.cluster import Instance, Origin
 from exporter.model.history import HistoryItem, HistoryPage
 from exporter.model.states import BotStatus, PlatformTraits
 from exporter.model.status import BotRecord, Entrant, LobbyPlayer, LobbyRecord, Maintenance, RaceRecord
 from exporter.process import ProcessState
 from exporter.stats import LogonStats
-from exporter.store import StatusStore
+from exporter.store import Records
 from exporter.web.counts import FleetCounts
 
 Json = dict[str, Any]
+
+
+class Cluster(Protocol):
+    """What is shown of a cluster: see `exporter.cluster.fleet.WholeFleet`."""
+
+    @property
+    def me(self) -> str: ...
+    @property
+    def bots_of(self) -> Counter[str | None]: ...
+    def instances(self) -> Sequence[Instance]: ...
+
 
 _MILLISECONDS: Final = tuple(f".{number:03d}Z" for number in range(1000))  # formatting costs more than all the rest
 _COORDINATOR_STATES: Final = frozenset({"gc_connected", "in_lobby", "in_game"})
@@ -78,10 +89,17 @@ def check_traits(traits: Collection[PlatformTraits]) -> None:
             raise ValueError(msg)
 
 
-def bot(record: BotRecord, *, draining: bool) -> Json:
-    """Return a bot; while the process is draining no bot is available."""
+def _from(origin: Origin) -> Json:
+    """Return which instance of a cluster an object is from."""
+    return {"instance": origin.instance, "as_of": timestamp(origin.as_of)}
+
+
+def bot(record: BotRecord, *, draining: bool, origin: Origin | None = None) -> Json:
+    """Return a bot; while the process that runs it is draining no bot is available. `draining` is said of this one."""
     traits = record.traits
-    return {
+    if origin is not None and not origin.own:
+        draining = origin.draining
+    shown = {
         "name": record.name,
         "platform": traits.name,
         traits.subject: record.subject,
@@ -103,16 +121,17 @@ def bot(record: BotRecord, *, draining: bool) -> Json:
         "next_retry_at": timestamp(record.next_retry_at),
         "reconnects": record.reconnects,
     }
+    return shown if origin is None else shown | _from(origin)
 
 
 def _maintenance(note: Maintenance | None) -> Json | None:
     return None if note is None else {"until": timestamp(note.until), "reason": note.reason, "by": note.by}
 
 
-def lobby(record: LobbyRecord, *, bot_username: str | None) -> Json:
+def lobby(record: LobbyRecord, *, bot_username: str | None, origin: Origin | None = None) -> Json:
     """Return a lobby; `bot_username` is that of its bot, None if the bot has left the fleet."""
     teams = Counter(player.team for player in record.players)
-    return {
+    shown = {
         "lobby_id": _identifier(record.lobby_id),
         "name": record.name,
         "state": str(record.state),
@@ -133,16 +152,17 @@ def lobby(record: LobbyRecord, *, bot_username: str | None) -> Json:
         "bot_team": record.bot_team,
         "watched": record.watched,
     }
+    return shown if origin is None else shown | _from(origin)
 
 
 def _player(player: LobbyPlayer) -> Json:
     return {"steam_id": str(player.steam_id), "name": player.name, "team": player.team, "slot": player.slot}
 
 
-def race(record: RaceRecord) -> Json:
+def race(record: RaceRecord, *, origin: Origin | None = None) -> Json:
     """Return a race; its bot is the first that follows the room."""
     view = record.view
-    return {
+    shown = {
         "name": view.name,
         "category": view.category,
         "slug": view.slug,
@@ -163,6 +183,7 @@ def race(record: RaceRecord) -> Json:
         "entrants": [_entrant(each) for each in view.entrants],
         "room_connected": bool(record.connected),
     }
+    return shown if origin is None else shown | _from(origin)
 
 
 def _entrant(entrant: Entrant) -> Json:
@@ -197,7 +218,7 @@ def _happened(item: HistoryItem) -> Json:
 
 
 def system(
-    store: StatusStore,
+    store: Records,
     process: ProcessState,
     traits: Collection[PlatformTraits],
     *,
@@ -205,15 +226,17 @@ def system(
     lobbies_created: int,
     logons: LogonStats | None,
     counts: FleetCounts | None = None,
+    waits_for: Sequence[str] = (),
+    cluster: Cluster | None = None,
 ) -> Json:
     """Return the figures of the whole process; the summaries name every state and status, also those at 0.
 
-    `counts` are those of the store, if they are at hand.
+    `counts` are those of the store, if they are at hand. In a `cluster` bots, lobbies and races are the whole fleet's.
     """
     counts = counts or FleetCounts.of(store)
     states = {state: 0 for each in traits for state in each.states}
     states |= {state: count for state, count in counts.states.items() if count}
-    available = 0 if process.draining else counts.free
+    available = _available(store, process, counts, cluster)
     return {
         "uptime_seconds": max(0, int(now - process.started_at)),
         "started_at": timestamp(process.started_at),
@@ -228,9 +251,38 @@ def system(
         "bot_status_summary": {status.word: counts.statuses[status.word] for status in BotStatus},
         "version": process.version,
         "draining": process.draining,
-        "draining_waits_for": waits_for(store) if process.draining else [],
+        "draining_waits_for": list(waits_for),
         "steam": None if logons is None else _logons(logons),
+        **({} if cluster is None else _cluster(cluster)),
     }
+
+
+def _available(store: Records, process: ProcessState, counts: FleetCounts, cluster: Cluster | None) -> int:
+    """Return how many bots could take new work: none of a process that drains."""
+    if cluster is None:
+        return 0 if process.draining else counts.free
+    draining = {each.name for each in cluster.instances() if each.draining and each.name != cluster.me}
+    draining |= {cluster.me} if process.draining else set()
+    if not draining:
+        return counts.free
+    free = (name for name, each in store.bots.items() if each.ready and not each.busy)
+    return sum((origin := store.origin("bot", name)) is None or origin.instance not in draining for name in free)
+
+
+def _cluster(cluster: Cluster) -> Json:
+    """Return who takes part: this instance, all that are alive, and how many bots nobody runs."""
+    instances = [
+        {
+            "name": each.name,
+            "url": each.advertise_url,
+            "version": each.version,
+            "draining": each.draining,
+            "started_at": timestamp(each.started_at),
+            "bots": cluster.bots_of[each.name],
+        }
+        for each in cluster.instances()
+    ]
+    return {"instance": cluster.me, "instances": instances, "unowned_bots": cluster.bots_of[None]}
 
 
 def _logons(figures: LogonStats) -> Json:

@@ -22,16 +22,23 @@ _REST = MappingProxyType(
 _ALWAYS: Mapping[str, str] = {istr(name): value for name, value in ({"Server": _SERVER} | _REST).items()}
 
 
-class AnswerHeaders:
-    """Completes answers. `configured` may be replaced at any time."""
+INSTANCE = "Bot-Exporter-Instance"
+"""The header that says which process of a cluster has answered."""
 
-    def __init__(self, configured: Mapping[str, str] | None = None) -> None:
+
+class AnswerHeaders:
+    """Completes answers. `configured` may be replaced at any time; `instance` is our name in a cluster."""
+
+    def __init__(self, configured: Mapping[str, str] | None = None, instance: str | None = None) -> None:
         self.configured: Mapping[str, str] = configured or {}
+        self._instance = instance
 
     def complete(self, headers: MutableMultiMapping[str]) -> None:
         """Add the headers that every answer has; what a handler has set stays, unless it is configured."""
         for name, value in _ALWAYS.items():
             headers.setdefault(name, value)
+        if self._instance is not None:
+            headers.setdefault(INSTANCE, self._instance)
         for name, value in self.configured.items():
             headers[name] = value
 

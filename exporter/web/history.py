@@ -10,7 +10,7 @@ from aiohttp import web
 from exporter.errors import StorageAway
 from exporter.model.history import HistoryKind, HistoryPage, HistoryQuery
 from exporter.model.states import PlatformTraits
-from exporter.store import StatusStore
+from exporter.store import Records
 from exporter.web import encode
 from exporter.web.answers import HttpProblem, json_answer
 from exporter.web.status import find_bot
@@ -28,7 +28,7 @@ _NUMBERS: Final = ("limit", "before", "since", "until")
 class HistoryRoutes:
     """The handlers of /status/history and of one bot's history. `source` gives the pages."""
 
-    def __init__(self, store: StatusStore, traits: Sequence[PlatformTraits], source: HistorySource) -> None:
+    def __init__(self, store: Records, traits: Sequence[PlatformTraits], source: HistorySource) -> None:
         self._store = store
         self._platforms = frozenset(each.name for each in traits)
         self._source = source

@@ -16,7 +16,8 @@ class Listeners:
     """Knows by which names this server may be called and which connections come from this machine itself.
 
     A page of another site can point a name of its own at our address. So the Host that a browser sends has to be one
-    that nobody else can own: an IP literal, `localhost`, this machine's name, or the external URL's host.
+    that nobody else can own: an IP literal, `localhost`, this machine's name, the external URL's host, or the one by
+    which the other processes of a cluster call this one.
     """
 
     def __init__(self, settings: WebSettings, machine_name: str | None = None) -> None:
@@ -28,10 +29,14 @@ class Listeners:
         self._literals = {literal for host in hosts if (literal := _literal(host)) is not None}
         if self._everywhere:
             self._names.add((machine_name or socket.gethostname()).lower().rstrip("."))
-        if external is not None and external.hostname is not None:
-            literal = _literal(external.hostname)
-            self._names.add(external.hostname.rstrip("."))
-            self._literals |= {literal} if literal is not None else set()
+        for name in (
+            external.hostname if external is not None else None,
+            urlsplit(settings.advertise_url or "").hostname,
+        ):
+            if name is not None:
+                literal = _literal(name)
+                self._names.add(name.rstrip("."))
+                self._literals |= {literal} if literal is not None else set()
         self._loopback: frozenset[tuple[str, int]] = frozenset()
         self.accepts = lru_cache(maxsize=64)(self._accepts)
 

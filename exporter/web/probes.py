@@ -10,7 +10,7 @@ from aiohttp import web
 from exporter.model.status import BotRecord
 from exporter.process import ProcessState
 from exporter.stats import ClusterStats, StorageStats
-from exporter.store import StatusStore
+from exporter.store import Records
 from exporter.timing import Clock
 from exporter.web.answers import json_answer, text_answer
 from exporter.web.encode import timestamp
@@ -63,7 +63,7 @@ class Probes:
 
     def __init__(
         self,
-        store: StatusStore,
+        store: Records,
         process: ProcessState,
         clock: Clock,
         storage: StorageStats,

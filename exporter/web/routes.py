@@ -9,6 +9,7 @@ from aiohttp import web
 from exporter.addresses import LIVENESS
 from exporter.web.api.pages import ApiPages
 from exporter.web.control.service import ControlRoutes
+from exporter.web.discovery import Discovery
 from exporter.web.history import HistoryRoutes
 from exporter.web.keys import Access
 from exporter.web.page import LandingPage
@@ -43,6 +44,7 @@ def route_table(
     *,
     landing: LandingPage,
     scrape: Scrape,
+    discovery: Discovery,
     status: StatusPages,
     history: HistoryRoutes,
     probes: Probes,
@@ -56,6 +58,7 @@ def route_table(
         Route("GET", "/", landing.index, Access.PAGE),
         Route("GET", "/static/{file}", landing.static, Access.PAGE),
         Route("GET", telemetry_path, scrape.metrics, Access.METRICS),
+        Route("GET", "/sd", discovery.targets, Access.METRICS),
         Route("GET", "/status", status.everything, Access.READ),
         Route("GET", "/status/system", status.system, Access.READ),
         Route("GET", "/status/bots", status.bots, Access.READ),

@@ -10,17 +10,21 @@ import structlog
 from aiohttp import web
 
 from exporter.addresses import shown
+from exporter.cluster.fleet import WholeFleet
+from exporter.drain import waits_for
 from exporter.model.states import PlatformTraits
 from exporter.process import ProcessState
 from exporter.stats import ClusterStats, HttpStats, LogonStats, StorageStats, StreamStats
-from exporter.store import StatusStore
+from exporter.store import Records, StatusStore
 from exporter.timing import Clock
 from exporter.web.acceptor import Acceptor
 from exporter.web.api.document import check_described, document
 from exporter.web.api.pages import ApiPages
 from exporter.web.clients import Clients
 from exporter.web.connection import Connection
+from exporter.web.control.elsewhere import Elsewhere
 from exporter.web.control.service import Commands, ControlRoutes
+from exporter.web.discovery import Discovery
 from exporter.web.failures import Failures
 from exporter.web.headers import AnswerHeaders
 from exporter.web.history import HistoryRoutes, HistorySource
@@ -49,7 +53,10 @@ _log = structlog.get_logger(component="web")
 
 
 class WebServer:
-    """Serves the routes of `route_table`. `routes` is that table, `addresses` what is listened on since `start`."""
+    """Serves the routes of `route_table`. `routes` is that table, `addresses` what is listened on since `start`.
+
+    In a cluster readers see the `whole` fleet, and `elsewhere` passes orders on; one process alone has neither.
+    """
 
     def __init__(
         self,
@@ -69,7 +76,10 @@ class WebServer:
         logons: Callable[[], LogonStats | None] = lambda: None,
         streams: StreamStats | None = None,
         cluster: ClusterStats | None = None,
+        whole: WholeFleet | None = None,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
+        records: Records = whole if whole is not None else store
         self._settings = settings
         self._stats = stats
         self._clock = clock
@@ -79,14 +89,24 @@ class WebServer:
         tickets = Tickets(clock)
         self._gate = Gate(settings.access, Failures(clock), self._passwords, tickets)
         self._rate = RateLimiter(clock)
-        self._headers = AnswerHeaders()
+        self._headers = AnswerHeaders(instance=whole.me if whole is not None else None)
+        self._elsewhere = elsewhere
         self._slots = Slots(settings.limits.connections_of_one, settings.limits.connections)
         self._untaken = Untaken(settings.limits.untaken_bytes)
         self._live: LiveWebConfig | None = None
         self._watching: asyncio.Task[NoReturn] | None = None
-        status = StatusPages(store, process, traits, clock, lobbies_created=lobbies_created, logons=logons)
+        status = StatusPages(
+            records,
+            process,
+            traits,
+            clock,
+            lobbies_created=lobbies_created,
+            logons=logons,
+            waits_for=partial(waits_for, store),
+            cluster=whole,
+        )
         self._feed = StreamFeed(
-            store,
+            records,
             process,
             traits,
             clock,
@@ -106,11 +126,20 @@ class WebServer:
             settings.telemetry_path,
             landing=LandingPage(settings, process.version),
             scrape=Scrape(metrics),
+            discovery=Discovery(settings, whole),
             status=status,
-            history=HistoryRoutes(store, traits, history),
-            probes=Probes(store, process, clock, storage, cluster),
+            history=HistoryRoutes(records, traits, history),
+            probes=Probes(records, process, clock, storage, cluster),
             reload=ReloadPage(reload),
-            control=ControlRoutes(commands, store, process, clock, base=settings.external_path),
+            control=ControlRoutes(
+                commands,
+                store,
+                process,
+                clock,
+                base=settings.external_path,
+                records=records,
+                elsewhere=elsewhere,
+            ),
             api=api,
             feed=self._feed,
         )
@@ -178,6 +207,8 @@ class WebServer:
                 if transport is not None:
                     transport.abort()  # a plain close would wait for a client that does not read
         await self._runner.cleanup()
+        if self._elsewhere is not None:
+            await self._elsewhere.close()
         self._passwords.close()
 
     @property

@@ -37,3 +37,4 @@ class WebSettings(Addresses):
     access: AccessRules = field(default_factory=AccessRules)
     web_config: WebConfig | None = None
     limits: Limits = Limits()
+    advertise_url: str | None = None

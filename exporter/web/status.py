@@ -12,11 +12,13 @@ from exporter.packing import Codec, Member, fastest
 from exporter.process import ProcessState
 from exporter.slices import Pace
 from exporter.stats import LogonStats
-from exporter.store import StatusStore
+from exporter.store import Records
 from exporter.timing import Clock
 from exporter.web import encode
 from exporter.web.answers import JSON_TYPE, HttpProblem, encoded
 from exporter.web.board import Board, Piece, Texts
+from exporter.web.encode import Cluster
+from exporter.web.shown import Shown
 from exporter.web.streaming import streamed
 
 _TINY_BYTES: Final = 1400  # one packet, compressed or not
@@ -28,7 +30,7 @@ _WORD: Mapping[str, Callable[[BotRecord], str]] = {
 }
 
 
-def find_bot(store: StatusStore, name: str) -> BotRecord | None:
+def find_bot(store: Records, name: str) -> BotRecord | None:
     """Return the bot of that name, or with that Steam username."""
     users = (each for each in store.bots.values() if each.traits.subject == "username")
     return store.bots.get(name) or next((each for each in users if each.subject == name), None)
@@ -39,17 +41,20 @@ class StatusPages:
 
     Lists are put together from texts that were written when their objects changed. Every answer has an ETag.
     `lobbies_created` is the lifetime count, over all runs of the process; `logons` is Steam's queue, if a bot needs it.
+    `waits_for` is what this process waits for while it drains.
     """
 
     def __init__(
         self,
-        store: StatusStore,
+        store: Records,
         process: ProcessState,
         traits: Sequence[PlatformTraits],
         clock: Clock,
         *,
         lobbies_created: Callable[[], int],
         logons: Callable[[], LogonStats | None],
+        waits_for: Callable[[], Sequence[str]],
+        cluster: Cluster | None = None,
         codec: Codec | None = None,
     ) -> None:
         encode.check_traits(traits)
@@ -59,6 +64,9 @@ class StatusPages:
         self._clock = clock
         self._lobbies_created = lobbies_created
         self._logons = logons
+        self._waits_for = waits_for
+        self._cluster = cluster
+        self._shown = Shown(store, process)
         self._board = Board(store, process)
         self._codec = codec or fastest()
         self._made_of: object = None
@@ -97,7 +105,7 @@ class StatusPages:
         record = find_bot(self._store, name)
         if record is None:
             raise HttpProblem(404, f"there is no bot with the name or username {name!r}: /status/bots lists them")
-        return await self._answer(request, Piece(encoded(encode.bot(record, draining=self._process.draining))))
+        return await self._answer(request, Piece(encoded(self._shown.bot(record))))
 
     async def lobbies(self, request: web.Request) -> web.StreamResponse:
         """Return the lobbies, finished ones for ten minutes more."""
@@ -109,9 +117,7 @@ class StatusPages:
         asked = request.match_info["lobby_id"]
         for record in self._store.lobbies.values():
             if record.lobby_id is not None and str(record.lobby_id) == asked:
-                bot = self._store.bots.get(record.bot)
-                shown = encode.lobby(record, bot_username=bot.subject if bot is not None else None)
-                return await self._answer(request, Piece(encoded(shown)))
+                return await self._answer(request, Piece(encoded(self._shown.lobby(record))))
         raise HttpProblem(404, f"there is no lobby with the id {asked!r}: /status/lobbies lists them")
 
     async def races(self, request: web.Request) -> web.StreamResponse:
@@ -125,7 +131,7 @@ class StatusPages:
         record = self._store.races.get(name)
         if record is None:
             raise HttpProblem(404, f"no bot follows a race {name!r}: /status/races lists them")
-        return await self._answer(request, Piece(encoded(encode.race(record))))
+        return await self._answer(request, Piece(encoded(self._shown.race(record))))
 
     def figures(self) -> encode.Json:
         """Return the system as JSON."""
@@ -137,13 +143,16 @@ class StatusPages:
             lobbies_created=self._lobbies_created(),
             logons=self._logons(),
             counts=self._board.counts(),
+            waits_for=self._waits_for() if self._process.draining else (),
+            cluster=self._cluster,
         )
 
     def _system(self) -> Piece:
         """Return the figures, which is the same for a second unless something happens."""
         uptime_s, logons = int(self._clock.now() - self._process.started_at), self._logons()
         queue = (logons.queue_length, logons.cooldown_until) if logons is not None else None
-        made_of = (uptime_s, self._board.changes, self._process.draining, self._lobbies_created(), queue)
+        there = self._cluster.instances() if self._cluster is not None else None
+        made_of = (uptime_s, self._board.changes, self._process.draining, self._lobbies_created(), queue, there)
         if made_of != self._made_of:
             self._made_of, self._figures = made_of, Piece(encoded(self.figures()))
         return self._figures

@@ -354,6 +354,8 @@ def test_the_yaml_examples_are_valid(path: Path, tmp_path: Path) -> None:
         for secret in re.findall(r"_file: ([\w.-][\w./-]*)", here):
             (file.parent / secret).parent.mkdir(parents=True, exist_ok=True)
             (file.parent / secret).write_text(f"{_SHARED_SECRET if 'shared' in secret else 'made-up'}\n")
+        for trusted in re.findall(r"ca_file: ([\w./-]+\.crt)", here):
+            certificates.authority().cert_pem.write_to_path(file.parent / trusted)
     web = {name for name in examples if name.endswith("web.yml")}
     for name in web:
         certificates.issue(tmp_path / "tls", "server")

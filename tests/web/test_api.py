@@ -198,9 +198,12 @@ async def test_answers_are_as_described(fleet: Fleet) -> None:
     check(told, "POST", "/api/v1/stream-tickets", ticket.status, await ticket.json())
     info = await fleet.call("/lobby/info", "POST", json={"lobby_id": LOBBY_ID})
     check(told, "POST", "/lobby/info", info.status, await info.json())
+    discovered = await fleet.call("/sd")
+    check(told, "GET", "/sd", discovered.status, await discovered.json())
     lists = {path for method, path in operations.OPERATIONS if method == "GET" and path not in READS}
     assert lists == {  # what is no JSON, or needs an order
         "/",
+        "/sd",
         "/status/stream",
         "/static/{file}",
         operations.TELEMETRY,

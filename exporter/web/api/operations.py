@@ -57,6 +57,7 @@ _READS: Final[_Table] = {
         ),
         refuses=refusals(503),
     ),
+    ("GET", "/sd"): Operation("discoverTargets", "metrics", ok("The targets.", shapes.Targets)),
     ("GET", "/status"): Operation("showStatus", "status", kept("Everything.", shapes.Status), headers=_KNOWN),
     ("GET", "/status/system"): Operation("showSystem", "status", kept("The figures.", shapes.System), headers=_KNOWN),
     ("GET", "/status/bots"): Operation(

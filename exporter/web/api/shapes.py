@@ -36,7 +36,14 @@ class Maintenance(Shape):
     """The name of the key that announced it."""
 
 
-class _Bot(Shape):
+class _Placed(Shape):
+    instance: str | None = None
+    """Which process of the cluster has it; null while none does. Only in a cluster."""
+    as_of: Time | None = None
+    """When another process told it so; null for what is this process's own. Only in a cluster."""
+
+
+class _Bot(_Placed):
     name: str
     state: str
     """Where it is in its platform's life cycle."""
@@ -111,7 +118,7 @@ class LobbyPlayer(Shape):
     slot: int | None
 
 
-class Lobby(Shape):
+class Lobby(_Placed):
     """A Dota 2 lobby."""
 
     lobby_id: Id | None
@@ -164,7 +171,7 @@ class Entrant(Shape):
     finish_time_seconds: float | None
 
 
-class Race(Shape):
+class Race(_Placed):
     """A race on racetime.gg."""
 
     name: str
@@ -216,8 +223,21 @@ class Logons(Shape):
     """Until when all logons pause because Steam limits them."""
 
 
+class Instance(Shape):
+    """A process of a cluster that is alive."""
+
+    name: str
+    url: str
+    """Where other processes reach it."""
+    version: str
+    draining: bool
+    started_at: Time
+    bots: Count
+    """How many it runs."""
+
+
 class System(Shape):
-    """Figures of the whole process."""
+    """Figures of the process; bots, lobbies and races are those of the whole fleet."""
 
     uptime_seconds: Count
     started_at: Time
@@ -235,6 +255,12 @@ class System(Shape):
     draining_waits_for: list[str]
     """Ids of lobbies and names of races."""
     steam: Logons | None
+    instance: str | None = None
+    """The process that answers. Only in a cluster."""
+    instances: list[Instance] | None = None
+    """Those that are alive. Only in a cluster."""
+    unowned_bots: Count | None = None
+    """Bots that no process runs now. Only in a cluster."""
 
 
 class Status(Shape):
@@ -405,6 +431,29 @@ class ReloadProblem(Shape):
     detail: str
     instance: str | None
     errors: list[Mistake]
+
+
+class TargetLabels(Shape):
+    """How a target is scraped, and what its samples are labelled with."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, defer_build=True, populate_by_name=True)
+
+    scheme: Annotated[Literal["http", "https"], Field(alias="__scheme__")]
+    metrics_path: Annotated[str, Field(alias="__metrics_path__")]
+    instance: str | None = None
+    """The instance's name. Only in a cluster."""
+
+
+class Target(Shape):
+    """One process to scrape, as Prometheus' HTTP service discovery has it."""
+
+    targets: list[str]
+    """Its host and port."""
+    labels: TargetLabels
+
+
+class Targets(RootModel[list[Target]]):
+    """The processes to scrape."""
 
 
 class Description(RootModel[dict[str, Any]]):

@@ -10,16 +10,15 @@ from exporter.errors import OrderRefused, UnknownTarget
 from exporter.model.orders import OrderAction
 from exporter.model.status import BotRecord, Maintenance
 from exporter.platforms.base import TakesGuardCode
-from exporter.process import ProcessState
 from exporter.store import StatusStore
 from exporter.supervisor import Supervisor
 from exporter.timing import Clock
-from exporter.web import encode
 from exporter.web.answers import HttpProblem
 from exporter.web.control.desk import Errand
 from exporter.web.control.giving import OrderWindow, order
 from exporter.web.control.outcomes import Answer
 from exporter.web.control.requests import Body, body_of, example, invalid, no_query
+from exporter.web.shown import Shown
 from exporter.web.status import find_bot
 
 
@@ -48,12 +47,12 @@ class BotOrders:
     """The handlers. A bot is found by its name or its Steam username."""
 
     def __init__(
-        self, window: OrderWindow, store: StatusStore, supervisor: Supervisor, process: ProcessState, clock: Clock
+        self, window: OrderWindow, store: StatusStore, supervisor: Supervisor, shown: Shown, clock: Clock
     ) -> None:
         self._window = window
         self._store = store
         self._supervisor = supervisor
-        self._process = process
+        self._shown = shown
         self._clock = clock
 
     @order
@@ -148,7 +147,7 @@ class BotOrders:
         record = self._store.bots.get(name)
         if record is None:
             raise UnknownTarget(f"bot {name} has left the fleet meanwhile")
-        return Answer(200, encode.bot(record, draining=self._process.draining))
+        return Answer(200, self._shown.bot(record))
 
     def _time(self, text: str | None) -> float | None:
         if text is None:

@@ -21,6 +21,7 @@ from exporter.web.answers import encoded
 from exporter.web.control.outcomes import Answer, answer_to, frees_key, outcome_of
 from exporter.web.encode import Json
 
+_LOOK_S: Final = 0.25
 LIMIT_S: Final = 120.0  # every order has a shorter limit of its own: this one is for what hangs all the same
 
 _log = structlog.get_logger(component="orders")
@@ -193,7 +194,19 @@ class OrderDesk:
         if order.result is not None and order.code is not None:
             return Handled(order.id, _stored(order))
         running = self._by_id.get(order.id)
-        return await self._waited(order.id, running, until) if running is not None else Handled(order.id, None)
+        if running is not None:
+            return await self._waited(order.id, running, until)
+        return Handled(order.id, await self._looked_for(order.id, until))
+
+    async def _looked_for(self, order_id: str, until: float) -> Answer | None:
+        """Look again and again, until then, what came of an order that another process carries out."""
+        now = asyncio.get_running_loop().time
+        while (left_s := until - now()) > 0:
+            await asyncio.sleep(min(_LOOK_S, left_s))
+            order = await self._keeper.find(order_id)
+            if order is not None and order.result is not None:
+                return _stored(order)
+        return None
 
     async def _waited(self, order_id: str, running: "asyncio.Future[Answer]", until: float) -> Handled:
         """Wait for the end of an order, but not longer than `until`."""

@@ -10,6 +10,7 @@ from aiohttp import web
 from exporter.errors import OrderConflict, OrderInDoubt, StorageAway
 from exporter.web.answers import HttpProblem, json_answer
 from exporter.web.control.desk import Errand, OrderDesk, Work
+from exporter.web.control.elsewhere import Elsewhere, check_first_hand
 from exporter.web.control.outcomes import Answer
 from exporter.web.control.requests import ask_of, wait_s
 from exporter.web.keys import KEY
@@ -39,13 +40,29 @@ def order(handler: _Handler[_S]) -> _Handler[_S]:
             known = await self._window.recall(request)
         except StorageAway as away:
             try:
-                return await handler(self, request)
+                return await _carried_out(self, request, handler)
             except HttpProblem as problem:
                 untold = problem.status == 404 and "Order-Id" not in problem.headers
                 raise (_away(away) if untold else problem) from None
-        return known if known is not None else await handler(self, request)
+        return known if known is not None else await _carried_out(self, request, handler)
 
     return handle
+
+
+async def _carried_out(self: _S, request: web.Request, handler: _Handler[_S]) -> web.Response:
+    """Have an order carried out where it belongs: here, or by another process.
+
+    To one that has come from another process "unknown" is no answer: what it is about was here a moment ago.
+    """
+    answer = await self._window.passed_on(request)
+    if answer is not None:
+        return answer
+    try:
+        return await handler(self, request)
+    except HttpProblem as problem:
+        if problem.status == 404 and "Order-Id" not in problem.headers:
+            check_first_hand(request)
+        raise
 
 
 def gives_order(handler: object) -> bool:
@@ -68,11 +85,20 @@ def _away(error: StorageAway) -> HttpProblem:
 
 
 class OrderWindow:
-    """Where orders are handed over. `base` is what paths begin with for a client."""
+    """Where orders are handed over. `base` is what paths begin with for a client.
 
-    def __init__(self, desk: OrderDesk, base: str) -> None:
+    `elsewhere` passes on those that are about bots of other processes; None where one process runs the fleet alone.
+    """
+
+    def __init__(self, desk: OrderDesk, base: str, elsewhere: Elsewhere | None = None) -> None:
         self._desk = desk
         self._base = base
+        self.elsewhere = elsewhere
+
+    async def passed_on(self, request: web.Request) -> web.Response | None:
+        """Return another process's answer to an order whose path names something of its own; None for any other."""
+        bot = self.elsewhere.bot_of(request) if self.elsewhere is not None else None
+        return await self.elsewhere.to_bot(request, bot) if self.elsewhere is not None and bot is not None else None
 
     async def give(self, request: web.Request, errand: Errand, work: Work) -> web.Response:
         """Have the order carried out, and answer with its end, or 202 when that takes too long."""

@@ -1,6 +1,8 @@
 """Orders on Dota 2 lobbies: a new one from a bot that is free, and what can be done with one."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
+from http import HTTPStatus
 from typing import Annotated, Any, Final, Protocol, runtime_checkable
 
 from aiohttp import web
@@ -32,19 +34,22 @@ from exporter.platforms.dota2.settings import (
     check_expected,
     lobby_settings,
 )
-from exporter.store import StatusStore
+from exporter.store import Records, StatusStore
 from exporter.supervisor import Supervisor
 from exporter.web import encode
 from exporter.web.answers import HttpProblem
 from exporter.web.control.bots import NoBody
 from exporter.web.control.desk import Errand
+from exporter.web.control.elsewhere import Elsewhere, NotReached, is_passed_on
 from exporter.web.control.giving import OrderWindow, order
 from exporter.web.control.outcomes import Answer
 from exporter.web.control.requests import Body, body_of, example, invalid, no_query
+from exporter.web.shown import Shown
 from exporter.web.status import find_bot
 
 _ACCOUNT_ID: Final = 0xFFFFFFFF
 _MOST_INVITED: Final = 50
+_RETRY_S: Final = 10
 
 
 @runtime_checkable
@@ -164,11 +169,21 @@ class Kicked(Player):
 class LobbyOrders:
     """The handlers."""
 
-    def __init__(self, window: OrderWindow, store: StatusStore, supervisor: Supervisor, dispatch: Dispatch) -> None:
+    def __init__(  # noqa: PLR0917  (parts, each of its own type)
+        self,
+        window: OrderWindow,
+        store: StatusStore,
+        supervisor: Supervisor,
+        dispatch: Dispatch,
+        records: Records,
+        shown: Shown,
+    ) -> None:
         self._window = window
         self._store = store
         self._supervisor = supervisor
         self._dispatch = dispatch
+        self._records = records
+        self._shown = shown
 
     @order
     async def create(self, request: web.Request) -> web.Response:
@@ -202,7 +217,40 @@ class LobbyOrders:
         async def work(errand: Errand) -> Answer:
             return shown(await self._create(errand, name, settings, expected, invite))
 
-        return await self._window.give(request, Errand(OrderAction.CREATE_LOBBY, settings.name), work)
+        async def here() -> web.Response:
+            return await self._window.give(request, Errand(OrderAction.CREATE_LOBBY, settings.name), work)
+
+        elsewhere = self._window.elsewhere
+        if elsewhere is None or is_passed_on(request):
+            return await here()
+        if name is None:
+            return await self._anywhere(request, elsewhere, here)
+        return await (here() if name in self._store.bots else elsewhere.to_bot(request, name))
+
+    async def _anywhere(
+        self, request: web.Request, elsewhere: Elsewhere, here: Callable[[], Awaitable[web.Response]]
+    ) -> web.Response:
+        """Create a lobby with any free bot of the fleet: one of ours, else one of a process that has most of them.
+
+        Each process decides by itself. One that has no bot after all has done nothing, so that the next is asked.
+        """
+        if self._dispatch.has_free(_hosts):
+            try:
+                return await here()
+            except HttpProblem as problem:
+                if problem.status != HTTPStatus.SERVICE_UNAVAILABLE or not elsewhere.others(_hosts):
+                    raise
+        for instance in elsewhere.others(_hosts):
+            with suppress(NotReached):
+                answer = await elsewhere.to_instance(request, instance)
+                if answer.status != HTTPStatus.SERVICE_UNAVAILABLE:
+                    return answer
+        hosts = [each for each in self._records.bots.values() if _hosts(each)]
+        if all(each.name in self._store.bots for each in hosts):
+            return await here()
+        busy = sum(each.busy for each in hosts)
+        detail = f"no bot of the whole fleet is free: {busy} of {len(hosts)} are busy, the others are not available"
+        raise HttpProblem(503, f"{detail}; nothing was done, try again later", {"Retry-After": str(_RETRY_S)})
 
     @order
     async def change(self, request: web.Request) -> web.Response:
@@ -271,12 +319,11 @@ class LobbyOrders:
 
     def shown(self, record: LobbyRecord) -> encode.Json:
         """Return a lobby as /status shows it."""
-        bot = self._store.bots.get(record.bot)
-        return encode.lobby(record, bot_username=bot.subject if bot is not None else None)
+        return self._shown.lobby(record)
 
     def known(self, lobby_id: str) -> LobbyRecord:
         """Return a lobby by its id. Raises HttpProblem (404)."""
-        for record in self._store.lobbies.values():
+        for record in self._records.lobbies.values():
             if record.lobby_id is not None and str(record.lobby_id) == lobby_id:
                 return record
         raise HttpProblem(404, f"there is no lobby with the id {lobby_id[:40]!r}: /status/lobbies lists them")
@@ -285,9 +332,9 @@ class LobbyOrders:
         return self.known(request.match_info["lobby_id"])
 
     def _host_named(self, bot: str) -> str:
-        record = find_bot(self._store, bot)
+        record = find_bot(self._records, bot)
         if record is None or not _hosts(record):
-            hosts = ", ".join(each.name for each in self._store.bots.values() if _hosts(each)) or "none is configured"
+            hosts = ", ".join(each.name for each in self._records.bots.values() if _hosts(each)) or "none is configured"
             raise invalid([f"bot: {bot[:64]!r} is no Dota 2 bot, use one of {hosts[:500]}; or leave it out"])
         return record.name
 

@@ -8,7 +8,7 @@ from pydantic import Field
 from exporter.model.status import LobbyRecord
 from exporter.platforms.dota2.options import DOTA2
 from exporter.platforms.dota2.settings import MOST_NAME_CHARS, MOST_PASSWORD_CHARS
-from exporter.store import StatusStore
+from exporter.store import Records
 from exporter.web.answers import json_answer
 from exporter.web.control.giving import OrderWindow, order
 from exporter.web.control.lobbies import LobbyOrders, Mode, Region
@@ -36,7 +36,7 @@ class OlderLobbyId(Body):
 class OlderRoutes:
     """The handlers."""
 
-    def __init__(self, window: OrderWindow, store: StatusStore, lobbies: LobbyOrders) -> None:
+    def __init__(self, window: OrderWindow, store: Records, lobbies: LobbyOrders) -> None:
         self._window = window
         self._store = store
         self._lobbies = lobbies

@@ -11,14 +11,15 @@ from exporter.errors import NotNow
 from exporter.model.orders import OrderAction
 from exporter.model.status import BotRecord, RaceRecord, RaceView
 from exporter.platforms.racetime.actions import ActionName
-from exporter.store import StatusStore
+from exporter.store import Records, StatusStore
 from exporter.supervisor import Supervisor
-from exporter.web import encode
 from exporter.web.answers import HttpProblem
 from exporter.web.control.desk import Errand
+from exporter.web.control.elsewhere import is_passed_on
 from exporter.web.control.giving import OrderWindow, order
 from exporter.web.control.outcomes import Answer
 from exporter.web.control.requests import Body, body_of, example, invalid, no_query
+from exporter.web.shown import Shown
 
 _SUBJECT: Final = "category"
 _ACTIONS: Final = ", ".join(ActionName)
@@ -83,11 +84,21 @@ class RoomAction(Body):
 class RaceOrders:
     """The handlers."""
 
-    def __init__(self, window: OrderWindow, store: StatusStore, supervisor: Supervisor, dispatch: Dispatch) -> None:
+    def __init__(  # noqa: PLR0917  (parts, each of its own type)
+        self,
+        window: OrderWindow,
+        store: StatusStore,
+        supervisor: Supervisor,
+        dispatch: Dispatch,
+        records: Records,
+        shown: Shown,
+    ) -> None:
         self._window = window
         self._store = store
         self._supervisor = supervisor
         self._dispatch = dispatch
+        self._records = records
+        self._shown = shown
 
     @order
     async def create(self, request: web.Request) -> web.Response:
@@ -98,8 +109,11 @@ class RaceOrders:
         if bool(given.goal) == bool(given.custom_goal):
             raise invalid(["goal: give exactly one of goal and custom_goal"])
         bots = self._bots_of(given.category)
+        other = self._other_for(request, given.category, bots)
+        if other is not None and self._window.elsewhere is not None:
+            return await self._window.elsewhere.to_bot(request, other.name)
         if not bots:
-            served = sorted({each.subject for each in self._store.bots.values() if each.traits.subject == _SUBJECT})
+            served = sorted({each.subject for each in self._records.bots.values() if each.traits.subject == _SUBJECT})
             raise invalid([f"category: no bot serves {given.category!r}, use one of {', '.join(served) or 'none'}"])
 
         async def work(errand: Errand) -> Answer:
@@ -107,7 +121,7 @@ class RaceOrders:
             view = await self._opener(errand.bot.name).open_race(fields)
             errand.target = view.name
             record = self._store.races.get(view.name) or RaceRecord(view, (errand.bot.name,), frozenset(), 0.0)
-            return Answer(201, encode.race(record), f"/status/races/{view.name}")
+            return Answer(201, self._shown.race(record), f"/status/races/{view.name}")
 
         return await self._window.give(request, Errand(OrderAction.OPEN_RACE, given.category), work)
 
@@ -123,7 +137,7 @@ class RaceOrders:
         async def work(_: Errand) -> Answer:
             await self._opener(bot.name).edit_race(slug, changes)
             record = self._store.races.get(f"{category}/{slug}")
-            known = encode.race(record) if record is not None else {"category": category, "slug": slug}
+            known = self._shown.race(record) if record is not None else {"category": category, "slug": slug}
             return Answer(200, known)
 
         return await self._window.give(request, Errand(OrderAction.EDIT_RACE, f"{category}/{slug}", bot), work)
@@ -157,6 +171,17 @@ class RaceOrders:
         healthy = [each for each in bots if each.healthy]
         return (healthy or bots)[0], category, slug
 
+    def _other_for(self, request: web.Request, category: str, bots: list[BotRecord]) -> BotRecord | None:
+        """Return another process's bot that is to open a race: unless one of ours is willing, one that is, if any."""
+        if is_passed_on(request) or any(map(_is_willing, bots)):
+            return None
+        others = [
+            each
+            for each in self._records.bots.values()
+            if (each.traits.subject, each.subject) == (_SUBJECT, category) and each.name not in self._store.bots
+        ]
+        return next(filter(_is_willing, others), None if bots else next(iter(others), None))
+
     def _bots_of(self, category: str) -> list[BotRecord]:
         bots = self._store.bots.values()
         return [each for each in bots if each.traits.subject == _SUBJECT and each.subject == category]
@@ -181,6 +206,10 @@ class RaceOrders:
         if not isinstance(bot, RaceOpener):
             raise NotNow(f"bot {name} opens no races")
         return bot
+
+
+def _is_willing(record: BotRecord) -> bool:
+    return record.healthy and record.is_active and record.maintenance is None
 
 
 def _given(body: Body, *but: str) -> dict[str, object]:

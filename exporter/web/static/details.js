@@ -198,6 +198,8 @@ function factList(bot, fleet) {
   const rooms = [...(lobby ? [[lobby.name, lobby.state, `#lobbies/${lobby.lobby_id ?? lobby.bot}`]] : []), ...races.map((race) => [race.slug, race.state, `#races/${race.name}`])];
   const pairs = [
     ["State", [sentence(bot.state)]],
+    // In a cluster: which process runs it, and when another one told what is shown here.
+    ["Process", bot.instance === undefined ? null : bot.instance === null ? ["none"] : [foreign(bot.instance), ...(bot.as_of ? [" told ", moment(bot.as_of)] : [])]],
     ["Works on", rooms.length > 0 ? rooms.map(([name, state, href]) => element("span", {class: "room"}, element("a", {href}, foreign(name)), " ", roomBadge(state))) : null],
     ["Maintenance", bot.maintenance ? [foreign(bot.maintenance.reason), element("small", {}, `announced by ${bot.maintenance.by ?? "an operator"}, `, bot.maintenance.until ? ["until ", local(bot.maintenance.until)] : "until it is taken back")] : null],
     ["Next retry", at_(bot.next_retry_at, "countdown")],

@@ -10,7 +10,7 @@ from aiohttp import hdrs, web
 from exporter.model.states import PlatformTraits
 from exporter.process import ProcessState
 from exporter.stats import StreamStats
-from exporter.store import StatusStore
+from exporter.store import Records
 from exporter.timing import Clock
 from exporter.web import encode
 from exporter.web.answers import HttpProblem, json_answer
@@ -60,7 +60,7 @@ class StreamFeed:
 
     def __init__(
         self,
-        store: StatusStore,
+        store: Records,
         process: ProcessState,
         traits: Sequence[PlatformTraits],
         clock: Clock,

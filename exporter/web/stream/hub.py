@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final, NoReturn
 
-from exporter.model import events as ev
 from exporter.process import ProcessState
 from exporter.stats import StreamStats
-from exporter.store import StatusStore
+from exporter.store import Records, Seen
 from exporter.timing import Clock
 from exporter.web.stream.filters import Filter
 from exporter.web.stream.frames import Dialect, Frame, Frames
@@ -37,7 +36,7 @@ class Hub:
 
     def __init__(
         self,
-        store: StatusStore,
+        store: Records,
         process: ProcessState,
         objects: Objects,
         *,
@@ -137,7 +136,7 @@ class Hub:
 
     # --- what has changed ---
 
-    def _on_change(self, change: ev.Change) -> None:
+    def _on_change(self, change: Seen) -> None:
         self._note(self._objects.touched(change))
 
     def _note(self, touched: Iterable[Object]) -> None:

@@ -3,12 +3,11 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from exporter.model import events as ev
 from exporter.model.status import BotRecord, LobbyRecord, RaceRecord
 from exporter.process import ProcessState
-from exporter.store import StatusStore
-from exporter.web import encode
+from exporter.store import Records, Seen
 from exporter.web.encode import Json
+from exporter.web.shown import Shown
 from exporter.web.stream.frames import members
 from exporter.web.stream.log import Entry, Owner, Record
 
@@ -21,9 +20,9 @@ SYSTEM: Final[Object] = ("system", None)
 class Objects:
     """Reads the store for the feed, in the shapes of /status. `figures` returns the system as it is now."""
 
-    def __init__(self, store: StatusStore, process: ProcessState, figures: Callable[[], Json]) -> None:
+    def __init__(self, store: Records, process: ProcessState, figures: Callable[[], Json]) -> None:
         self._store = store
-        self._process = process
+        self._shown = Shown(store, process)
         self._figures = figures
         self._system: Json | None = None
         self._owners: dict[str, frozenset[Owner]] = {}  # each bot by itself, also those that have left the fleet
@@ -51,11 +50,11 @@ class Objects:
         before, self._system = self._system, self._figures()
         return before is None or {**before, "uptime_seconds": 0} != {**self._system, "uptime_seconds": 0}
 
-    def touched(self, change: ev.Change) -> list[Object]:
+    def touched(self, change: Seen) -> list[Object]:
         """Return what looks different after a change: the object, and what is a bot's when that comes or goes."""
         touched: list[Object] = [(change.kind, change.name)]
-        if isinstance(change, ev.BotChange) and (change.before is None or change.after is None):
-            if change.after is not None:
+        if change.kind == "bot" and (change.before is None or change.after is None):
+            if isinstance(change.after, BotRecord):
                 self._owners[change.name] = frozenset({(change.after.platform, change.name)})
             touched += [("lobby", name) for name, lobby in self._store.lobbies.items() if lobby.bot == change.name]
             touched += [("race", name) for name, race in self._store.races.items() if change.name in race.bots]
@@ -90,11 +89,10 @@ class Objects:
     def _json(self, record: Record | None) -> Json | None:
         match record:
             case BotRecord():
-                return encode.bot(record, draining=self._process.draining)
+                return self._shown.bot(record)
             case LobbyRecord():
-                bot = self._store.bots.get(record.bot)
-                return encode.lobby(record, bot_username=bot.subject if bot is not None else None)
+                return self._shown.lobby(record)
             case RaceRecord():
-                return encode.race(record)
+                return self._shown.race(record)
             case _:
                 return record

@@ -153,5 +153,5 @@ CREATE INDEX ix_bot_events_kind_id ON bot_events (kind, id);
 CREATE INDEX ix_lobbies_updated_at ON lobbies (updated_at);
 CREATE INDEX ix_races_updated_at ON races (updated_at);
 CREATE INDEX ix_orders_created_at ON orders (created_at);
-CREATE INDEX ix_cluster_records_seq ON cluster_records (seq);
+CREATE INDEX ix_cluster_records_instance_seq ON cluster_records (instance, seq);
 COMMIT;

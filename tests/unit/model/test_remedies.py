@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from exporter.cluster.fleet import NO_INSTANCE, INSTANCE_AWAY
 from exporter.ctl.main import COMMANDS
 from exporter.model.remedies import remedy
 from exporter.model.states import BotStatus
@@ -22,6 +23,7 @@ TROUBLES = sorted(
         for reason in reasons
     }
 )
+TROUBLES += [("unknown", INSTANCE_AWAY), ("unknown", NO_INSTANCE)]
 FALLBACK = remedy("no such status", "no such reason")
 
 

@@ -49,7 +49,7 @@ def upgrade() -> None:
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("kind", "key"),
     )
-    op.create_index("ix_cluster_records_seq", "cluster_records", ["seq"])
+    op.create_index("ix_cluster_records_instance_seq", "cluster_records", ["instance", "seq"])
     op.create_table(
         "cluster_pauses",
         sa.Column("egress", sa.Text(), nullable=False),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.cluster.fleet import NO_INSTANCE, INSTANCE_AWAY
+from exporter.cluster.fleet import INSTANCE_AWAY, NO_INSTANCE
 from exporter.ctl.main import COMMANDS
 from exporter.model.remedies import remedy
 from exporter.model.states import BotStatus

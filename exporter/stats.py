@@ -120,14 +120,16 @@ class StorageStats:
 class ClusterStats:
     """This process among others: instances alive, bots owned, leases lost and bots taken over since the start.
 
-    `joined` once it was let in; `trouble` says what keeps the leases from being renewed, None while nothing does.
+    `unowned` are bots of the configuration that are nobody's, as far as this process knows. `joined` once it was let
+    in; `trouble` says what keeps the leases from being renewed, None while nothing does.
     """
 
-    __slots__ = ("instances", "joined", "lost", "owned", "takeovers", "trouble")
+    __slots__ = ("instances", "joined", "lost", "owned", "takeovers", "trouble", "unowned")
 
     def __init__(self) -> None:
         self.instances = 0
         self.owned = 0
+        self.unowned = 0
         self.lost = 0
         self.takeovers = 0
         self.joined = False

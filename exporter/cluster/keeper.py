@@ -236,6 +236,9 @@ class Keeper:
         left_s = self._held.left_s(self._clock.monotonic())
         self._timer = None if left_s is None else asyncio.get_running_loop().call_later(left_s, self.fence)
         self._stats.owned, self._stats.instances = len(self._held), len(self._members.instances())
+        nobody = (None, self._members.me)  # what we lost is ours still in what the database said last
+        free = [bot for bot in self._wanted if bot not in self._held and self._members.owner_of(bot) in nobody]
+        self._stats.unowned = len(free)
 
     def _lose(self, bots: Collection[str], why: str) -> None:
         if not bots:

@@ -408,6 +408,7 @@ _CLUSTER_GROUP = Group(
         _gauge("bot_exporter_cluster_up", "Whether this process renews its leases; its bots stop when it cannot."),
         _gauge("bot_exporter_cluster_instances", "Instances that are alive, as this process saw them last."),
         _gauge("bot_exporter_cluster_bots_owned", "Bots that this process runs, by its leases."),
+        _gauge("bot_exporter_cluster_bots_unowned", "Bots of the configuration that no instance may run now."),
         Family(
             "bot_exporter_cluster_leases_lost_total",
             "Leases that ended without being given back: their bots were stopped at once.",

@@ -111,6 +111,7 @@ OWN_VALUES: Mapping[str, Callable[[Sources], Iterable[Row]]] = {
     "bot_exporter_cluster_up": _cluster(lambda cluster: cluster.up),
     "bot_exporter_cluster_instances": _cluster(lambda cluster: cluster.instances),
     "bot_exporter_cluster_bots_owned": _cluster(lambda cluster: cluster.owned),
+    "bot_exporter_cluster_bots_unowned": _cluster(lambda cluster: cluster.unowned),
     "bot_exporter_cluster_leases_lost_total": _cluster(lambda cluster: cluster.lost),
     "bot_exporter_cluster_takeovers_total": _cluster(lambda cluster: cluster.takeovers),
     "bot_exporter_unexpected_transitions_total": lambda now: (((), now.process.unexpected_transitions),),

@@ -31,7 +31,7 @@ async def test_all_bots_killed_is_one_page(line: Chain) -> None:
     await line.inhibited("BotAuthFailed", len(CATEGORIES))
     await line.barrier()
     (page,) = line.pages
-    assert page["payload"]["summary"] == f"CRITICAL: All bots that should work are down. racetime at {line.instance}"
+    assert page["payload"]["summary"] == "CRITICAL: All bots that should work are down. racetime"
     assert page["payload"]["severity"] == "critical"
     assert page["routing_key"] == "the-routing-key"
     assert page["links"] == [{"href": "https://runbooks.example.org/bot-exporter/BotAllDown.md", "text": "Runbook"}]
@@ -54,7 +54,7 @@ async def test_one_wrong_secret_is_one_ticket_that_stays(line: Chain) -> None:
     fresh = line.renew_secrets(["sm"])
     await line.until(lambda: line.tickets)
     (ticket,) = line.tickets
-    title = f"WARNING: A service refuses a bot's credentials. Bot sm, racetime at {line.instance}"
+    title = "WARNING: A service refuses a bot's credentials. Bot sm, racetime"
     assert ticket["title"] == title
     assert "sm: racetime.gg refuses the client id and secret. Fix the client secret" in ticket["text"]
     assert ticket["title_link"] == "https://runbooks.example.org/bot-exporter/BotAuthFailed.md"
@@ -86,7 +86,7 @@ async def test_an_outage_of_the_service_is_one_ticket(line: Chain) -> None:
     await line.server.until("min_over_time(bot_racetime_outage[6s])", (), {(): 1})
     await line.barrier()
     (ticket,) = line.tickets
-    assert ticket["title"] == f"WARNING: Most bots of a platform fail alike by the network. racetime at {line.instance}"
+    assert ticket["title"] == "WARNING: Most bots of a platform fail alike by the network. racetime"
     assert "Wait: the bots come back by themselves" in ticket["text"]
     assert await line.server.query('max_over_time(ALERTS{alertname="BotDown",alertstate="firing"}[6s])') == {}
     assert line.pages == []
@@ -177,9 +177,9 @@ async def test_maintenance_of_steam_wakes_nobody(tmp_path: Path) -> None:
                 "severity": "critical",
                 "scope": "platform",
                 "platform": "dota2",
-                "instance": "a",
+                "job": "a",
             },
-            {"alertname": "BotNoneAvailable", "severity": "warning", "platform": "dota2", "instance": "b"},
+            {"alertname": "BotNoneAvailable", "severity": "warning", "platform": "dota2", "job": "b"},
         )
         await eventually(lambda: manager.log.read_text().count("route is within mute time") >= 2)
         await manager.send(

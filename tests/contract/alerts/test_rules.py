@@ -11,7 +11,7 @@ from exporter.runner import RetryPolicy
 from tests.contract.alerts.promtool import firing_at, judge, scene
 from tests.contract.alerts.shipped import Alert, alerts
 from tests.contract.alerts.troubles import AT_REST, BEGIN, TROUBLES, Rest, Trouble
-from tests.contract.alerts.world import FLEET, TARGET, Series, always, at, gone, name, world
+from tests.contract.alerts.world import FLEET, JOB, Series, always, at, gone, name, world
 
 RULES = {alert.id: alert for alert in alerts()}
 
@@ -185,7 +185,7 @@ def test_a_bot_that_steam_limited_and_nothing_holds_back_is_told(tmp_path: Path)
     limited = _by("BotSteamRateLimited-dota2")
     seen = replace(limited, bad={}).until(60)
     rule = RULES["BotDown-dota2"]
-    told = this_at(40, rule, {**rule.labels, **TARGET, "bot": "lobby-1"})
+    told = this_at(40, rule, {**rule.labels, **JOB, "bot": "lobby-1"})
     judge([scene("after the limit", seen, 40, queries=[told, names_at(40, "BotDown")])], tmp_path)
 
 

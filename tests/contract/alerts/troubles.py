@@ -8,6 +8,7 @@ from exporter.model.states import BotStatus
 from tests.contract.alerts.world import (
     ALTTPR,
     FLEET,
+    JOB,
     LOBBY_1,
     LOBBY_2,
     OOTR,
@@ -17,6 +18,7 @@ from tests.contract.alerts.world import (
     always,
     at,
     during,
+    elsewhere,
     fleet,
     gone,
     name,
@@ -93,7 +95,7 @@ def _refused(bot: Bot, reason: str) -> tuple[Bot, ...]:
 
 
 def _of(bot: Bot) -> dict[str, str]:
-    return TARGET | {"bot": bot.name, "platform": bot.platform}
+    return JOB | {"bot": bot.name, "platform": bot.platform}
 
 
 def _refusal(bot: Bot, reason: str, remedy: str) -> dict[str, str]:
@@ -154,15 +156,15 @@ def _platform_down(platform: str, reasons: str) -> tuple[str, Mapping[str, str],
         "the bots come back by themselves. If it is a refusal (invalid_credentials and its like), fix the password or "
         "secret."
     )
-    return "BotAllDown-platform", TARGET | {"platform": platform}, text
+    return "BotAllDown-platform", JOB | {"platform": platform}, text
 
 
 TROUBLES: Final = (
     Trouble(
         "BotAllDown-fleet",
-        TARGET,
+        JOB,
         "No bot of any platform works. Present reasons: 2 dota2 timeout; 1 racetime dns; Services of different owners "
-        "seldom fail together: look at this machine's network and DNS first.",
+        "seldom fail together: look at the exporter's network and DNS first.",
         bots=(
             replace(ALTTPR, status=BotStatus.UNKNOWN),
             replace(OOTR, status=BotStatus.CONNECTION_ERROR, reason="dns"),
@@ -179,9 +181,10 @@ TROUBLES: Final = (
     ),
     Trouble(
         "BotAllDown-empty",
-        TARGET,
-        "The exporter at 127.0.0.1:9977 answers but has no bot at all. Look whether its configuration still lists "
-        "bots: a pattern in bots_files that matches nothing is no error.",
+        JOB,
+        "The exporter answers but has no bot at all. Look whether its configuration still lists bots: a pattern in "
+        "bots_files that matches nothing is no error. In a cluster no bot runs without the database: look at "
+        "bot_exporter_storage_up.",
         bad={series: gone for series in world() if series.startswith("bot_") and 'bot="' in series},
         bots=(),
         about_bots=False,
@@ -189,7 +192,7 @@ TROUBLES: Final = (
     ),
     Trouble(
         "BotServiceOutage-racetime",
-        TARGET,
+        JOB,
         "racetime.gg, or the way from 127.0.0.1:9977 to it, seems to be out. Wait: the bots come back by themselves "
         "within 5 minutes of the service. If racetime.gg works in your browser, look at this machine's network and "
         "DNS.",
@@ -199,7 +202,7 @@ TROUBLES: Final = (
     ),
     Trouble(
         "BotServiceOutage-dota2",
-        TARGET,
+        JOB,
         "Steam, or the way from 127.0.0.1:9977 to it, seems to be out. Wait: the bots come back by themselves, one "
         "logon after the other. If Steam works elsewhere, look at this machine's network and DNS.",
         bad={name("bot_steam_outage"): always(1)},
@@ -208,7 +211,7 @@ TROUBLES: Final = (
     ),
     Trouble(
         "BotGameCoordinatorDown",
-        TARGET | {"platform": "dota2"},
+        JOB | {"platform": "dota2"},
         "100% of the Dota 2 bots are on Steam but have no session with Dota 2's game coordinator, so no lobby can be "
         "made. Wait: it is Valve's side, and the bots come back by themselves.",
         bots=_failing(LOBBY_1, LOBBY_2, reason="gc_down"),
@@ -216,16 +219,16 @@ TROUBLES: Final = (
     ),
     Trouble(
         "BotSteamRateLimited-dota2",
-        TARGET,
-        f"All logons pause until {_DATE}. Wait, and do not restart the exporter: more attempts lengthen the limit. "
-        "Bots that are online stay so.",
+        JOB,
+        f"All logons of 127.0.0.1:9977 pause until {_DATE}. Wait, and do not restart the exporter: more attempts "
+        "lengthen the limit. Bots that are online stay so.",
         bad={name("bot_steam_logon_cooldown_until_timestamp_seconds"): always(at(100))},
         bots=_refused(LOBBY_1, "rate_limited"),
         about_bots=False,
     ),
     Trouble(
         "BotNoneAvailable",
-        TARGET | {"platform": "dota2"},
+        JOB | {"platform": "dota2"},
         "1 Dota 2 bots are in a lobby or game; the others are not ready. If all are busy, wait or add bots; otherwise "
         "see why they are not connected to the game coordinator.",
         bots=(
@@ -363,7 +366,7 @@ TROUBLES: Final = (
     *(
         Trouble(
             "BotRaceStuck-racetime",
-            TARGET | {"category": "alttpr", "status": status},
+            JOB | {"category": "alttpr", "status": status},
             f"A race of alttpr has been {status} for {told}. Open its room on the site: if it looks the same there, "
             "tell the category's moderators; if not, the bot missed it.",
             bad=_race(status, age_s),
@@ -384,6 +387,39 @@ TROUBLES: Final = (
         "read its last log lines, and start it again.",
         bad={**dict.fromkeys(world(*FLEET), gone), name("up"): always(0)},
         bots=(),
+        about_bots=False,
+    ),
+    Trouble(
+        "BotExporterDown-one_of_several",
+        TARGET,
+        "Prometheus gets no metrics from 127.0.0.1:9977, one of several. The others take over its bots within 30 "
+        "seconds if it is gone: look whether it runs, read its last log lines, and start it again.",
+        bad={
+            **dict.fromkeys(world(*FLEET), gone),
+            name("up"): always(0),
+            **elsewhere(world(*FLEET), "10.0.0.2:9977"),
+            name("bot_exporter_cluster_instances", instance="10.0.0.2:9977"): always(1),
+        },
+        bots=(),
+        about_bots=False,
+    ),
+    Trouble(
+        "BotExporterLost",
+        JOB,
+        "6 bots were taken over within half an hour from a process that did not end in order. 2 are alive now. See "
+        "which one is missing, whether it died, was paused or lost the database, and start it again.",
+        bad={name("bot_exporter_cluster_instances"): always(2)},
+        counted=_counting("bot_exporter_cluster_takeovers_total"),
+        rise=1,
+        fall=30,
+        about_bots=False,
+    ),
+    Trouble(
+        "BotUnowned",
+        JOB,
+        "3 bots belong to no process, although a takeover takes 30 seconds. See whether the processes that their "
+        "runs_on names are there, whether all processes have the same configuration, and whether the database answers.",
+        bad={name("bot_exporter_cluster_bots_unowned"): always(3)},
         about_bots=False,
     ),
     Trouble(

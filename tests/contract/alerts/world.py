@@ -11,14 +11,15 @@ from exporter.model.states import BotStatus
 from exporter.platforms import PLATFORMS
 
 INSTANCE: Final = "127.0.0.1:9977"
-TARGET: Final = {"job": "bot-exporter", "instance": INSTANCE}
+JOB: Final = {"job": "bot-exporter"}
+TARGET: Final = JOB | {"instance": INSTANCE}
 
 Value = Callable[[int], float | None]
 Series = Mapping[str, Value]
 
 
 def name(metric: str, **labels: str) -> str:
-    """Return a series of the scraped exporter, as PromQL writes it."""
+    """Return a series of the scraped exporter, as PromQL writes it; `instance` may be another one's."""
     return metric + "{" + ",".join(f'{key}="{value}"' for key, value in (TARGET | labels).items()) + "}"
 
 
@@ -113,6 +114,11 @@ def fleet(*bots: Bot) -> dict[str, Value]:
 def world(*bots: Bot) -> dict[str, Value]:
     """Return an exporter that is well and has these bots, beside those that rest."""
     return {**EXPORTER, **fleet(*bots, *RESTING)}
+
+
+def elsewhere(series: Series, instance: str) -> dict[str, Value]:
+    """Return the same series of another process."""
+    return {each.replace(f'"{INSTANCE}"', f'"{instance}"'): value for each, value in series.items()}
 
 
 def during(begin: int, end: int, bad: Series, good: Series) -> dict[str, Value]:

@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from dashboards.source.common import AGE, EACH_BOT, OF_A_SERIES, choices, marks
+from dashboards.source.common import AGE, OF_A_PLACE, choices, marks
 from dashboards.source.grafana import Column, Dashboard, Panel, Query, Row, colored, graph, stat, steps, table
 from dashboards.source.grafana import timeline as band
-from dashboards.source.queries import Selector, counted
+from dashboards.source.queries import EACH_BOT, Selector, counted
 from dashboards.source.words import (
     GREEN,
     GREY,
@@ -25,19 +25,25 @@ NO_BOT: Final = "No such bot, or the exporter was not scraped"
 
 
 def _each(metric: str, *more: str) -> str:
-    return f"max by ({', '.join((EACH_BOT, *more))}) ({s(metric)})"
+    return s.once(s(metric), *more)
 
 
 def _now() -> tuple[Panel, ...]:
     return (
         stat(
             "Does it work?",
-            "The verdict: green works, red is in trouble, yellow was stopped by somebody, grey is not known yet. A "
-            "click leads to what the exporter says of it, with the last error in full.",
+            "The verdict: green works, red is in trouble, yellow was stopped by somebody, grey is not known yet.",
             Query(s.present("bot_status", "status", STATUSES), "{{bot}}"),
             nothing=NO_BOT,
             mappings=status_mapping(),
-            links=OF_A_SERIES,
+        ),
+        stat(
+            "Which process runs it?",
+            "The exporter that has it now. A click leads to what it says of the bot, with the last error in full.",
+            Query(s.place("bot_up"), "{{instance}}"),
+            nothing=NO_BOT,
+            text="name",
+            links=OF_A_PLACE,
         ),
         stat(
             "Why not?",
@@ -136,7 +142,6 @@ def _history() -> tuple[Panel, ...]:
             Query(s.present("bot_status", "status", STATUSES), "{{bot}}"),
             nothing=NO_BOT,
             mappings=status_mapping(),
-            links=OF_A_SERIES,
             height=5,
         ),
         band(
@@ -234,7 +239,7 @@ def _work() -> tuple[Panel, ...]:
             ),
             nothing="No lobby is open, or it is no Dota 2 bot",
             labels={"lobby_id": {}, "state": {}, "server_region": {}, "game_mode": {}},
-            hidden=["bot", "platform", "job", "instance"],
+            hidden=["bot", "platform", "job"],
             width=12,
             height=8,
         ),

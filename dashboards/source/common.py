@@ -7,9 +7,6 @@ from dashboards.source.grafana import Choice, Column, Json, Mark, Panel, link, s
 from dashboards.source.queries import Selector
 from dashboards.source.words import BLUE, GREEN, GREY, ORANGE, RED, status_mapping
 
-# What a bot is identified by, and what its rows are grouped by.
-EACH_BOT: Final = "job, instance, platform, bot"
-
 BOT_UID: Final = "bot-exporter-bot"
 
 _EXPORTERS: Final = (
@@ -57,19 +54,26 @@ def marks() -> tuple[Mark, ...]:
     )
 
 
-def bot_links(bot: str, instance: str, job: str) -> list[Json]:
-    """Return where one goes from a bot, whose labels are these variables of a link."""
-    here = f"var-datasource=${{datasource}}&var-job={job}&var-instance={instance}&var-bot={bot}&${{__url_time_range}}"
+def _detail(bot: str, job: str) -> Json:
+    """Return the link to a bot's own dashboard, with its life in every process that has run it."""
+    here = f"var-datasource=${{datasource}}&var-job={job}&var-instance=$__all&var-bot={bot}&${{__url_time_range}}"
+    return link("Bot detail", f"/d/{BOT_UID}?{here}")
+
+
+def _exporter(bot: str, instance: str) -> list[Json]:
     return [
-        link("Bot detail", f"/d/{BOT_UID}?{here}"),
         link("What the exporter says of it", f"http://{instance}/status/bots/{bot}", new_tab=True),
         link("Its history", f"http://{instance}/status/bots/{bot}/history", new_tab=True),
         link("Status page", f"http://{instance}/", new_tab=True),
     ]
 
 
-OF_A_ROW: Final = bot_links("${__data.fields.bot}", "${__data.fields.instance}", "${__data.fields.job}")
-OF_A_SERIES: Final = bot_links("${__field.labels.bot}", "${__field.labels.instance}", "${__field.labels.job}")
+OF_A_ROW: Final = [
+    _detail("${__data.fields.bot}", "${__data.fields.job}"),
+    *_exporter("${__data.fields.bot}", "${__data.fields.instance}"),
+]
+OF_A_SERIES: Final = [_detail("${__field.labels.bot}", "${__field.labels.job}")]
+OF_A_PLACE: Final = _exporter("${__field.labels.bot}", "${__field.labels.instance}")
 
 BOT_COLUMNS: Final[dict[str, Mapping[str, Any]]] = {
     "bot": {"links": OF_A_ROW},

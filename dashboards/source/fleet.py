@@ -5,7 +5,6 @@ from typing import Final
 from dashboards.source.common import (
     AGE,
     BOT_COLUMNS,
-    EACH_BOT,
     GOOD_IF_NONE,
     NOTABLE_IF_ANY,
     OF_A_SERIES,
@@ -16,7 +15,7 @@ from dashboards.source.common import (
 )
 from dashboards.source.grafana import Column, Dashboard, Panel, Query, Row, bars, colored, graph, stat, steps, table
 from dashboards.source.grafana import timeline as band
-from dashboards.source.queries import Selector, counted, quantile
+from dashboards.source.queries import EACH_BOT, Selector, counted, quantile
 from dashboards.source.words import (
     GREEN,
     ORANGE,
@@ -37,12 +36,13 @@ NO_BOT: Final = "No bot is chosen, or the exporter was not scraped"
 
 def _now() -> tuple[Panel, ...]:
     expected = s.expected(s("bot_up"))
+    rests = f"clamp_max(1 - {s('bot_active')} + {s('bot_maintenance')}, 1)"
     return (
         stat(
             "Do the bots that should work do so?",
             "The share of bots that work, of those that are switched on and not in maintenance. A bot works if its "
             "service has proved it a moment ago.",
-            Query(f"avg({expected})"),
+            Query(f"avg({s.once(expected)})"),
             nothing="No bot should work now",
             unit="percentunit",
             thresholds=steps((None, RED), (0.5, ORANGE), (1, GREEN)),
@@ -50,7 +50,7 @@ def _now() -> tuple[Panel, ...]:
         stat(
             "How many are down that should work?",
             "Bots that are switched on, not in maintenance, and not connected.",
-            Query(f"sum({s.expected(s('bot_up') + ' == bool 0')})"),
+            Query(f"sum({s.once(expected)} == bool 0)"),
             nothing="No bot should work now",
             thresholds=GOOD_IF_NONE,
         ),
@@ -66,28 +66,28 @@ def _now() -> tuple[Panel, ...]:
         stat(
             "How many are refused by their service?",
             "Bots whose credentials the service refuses. Most of them wait for somebody to act.",
-            Query(f"sum({s('bot_status', status='auth_failed')})"),
+            Query(f"sum({s.once(s('bot_status', status='auth_failed'))})"),
             nothing=NO_BOT,
             thresholds=GOOD_IF_NONE,
         ),
         stat(
             "How many wait for a guard code?",
             "Logons that go on once somebody hands in the code that Steam has sent: botctl guard-code NAME CODE.",
-            Query(f"sum({s('bot_guard_code_waiting')})"),
+            Query(f"sum({s.once(s('bot_guard_code_waiting'))})"),
             nothing=NO_BOT,
             thresholds=NOTABLE_IF_ANY,
         ),
         stat(
             "How many can take new work?",
             "Bots that are connected, ready, not busy, not in maintenance, while the exporter does not drain.",
-            Query(f"sum by (platform) ({s('bot_available')})", "{{platform}}"),
+            Query(f"sum by (platform) ({s.once(s('bot_available'))})", "{{platform}}"),
             nothing=NO_BOT,
             thresholds=steps((None, YELLOW), (1, GREEN)),
         ),
         stat(
             "How many rest?",
             "Bots that are switched off or in maintenance; no alert is about them.",
-            Query(f"sum(clamp_max(1 - {s('bot_active')} + {s('bot_maintenance')}, 1))"),
+            Query(f"sum({s.once(rests)})"),
             nothing=NO_BOT,
         ),
         stat(
@@ -106,7 +106,7 @@ def _now() -> tuple[Panel, ...]:
         ),
         stat(
             "Does the exporter drain?",
-            "While it does, bots take no new lobbies and races, and it is not ready.",
+            "While it does, bots take no new lobbies and races, and it is not ready. One of several is enough here.",
             Query(f"max({s('bot_exporter_draining')})"),
             nothing="The exporter was not scraped",
             mappings=yes_no(("drains", YELLOW), ("no", GREEN)),
@@ -135,7 +135,7 @@ def _bots() -> tuple[Panel, ...]:
         band(
             "How did the verdict on each bot change?",
             "Green works, red is in trouble, yellow was stopped by somebody, grey is not known yet. A gap is a time "
-            "in which the exporter was not scraped. A click leads to the bot.",
+            "in which the exporter was not scraped, or in which none of several had it. A click leads to the bot.",
             Query(s.present("bot_status", "status", STATUSES), "{{bot}}"),
             nothing=NO_BOT,
             mappings=status_mapping(),
@@ -148,7 +148,8 @@ def _bots() -> tuple[Panel, ...]:
             "history. A bot that works has no reason.",
             status_column(s.present("bot_status", "status", STATUSES)),
             Column("state", s.present("bot_state", "state", STATES), {"mappings": state_mapping()}),
-            Column("", f"max by ({EACH_BOT}, reason) ({s('bot_status_reason')} == 1)", {}),
+            Column("", f"{s.once(s('bot_status_reason'), 'reason')} == 1", {}),
+            Column("", s.place("bot_up"), {}),
             Column("switched on", f"max by ({EACH_BOT}) ({s('bot_active')})", flag),
             Column(
                 "maintenance",
@@ -180,7 +181,7 @@ def _bots() -> tuple[Panel, ...]:
         graph(
             "How many bots have each verdict?",
             "All bots, also those that are switched off.",
-            Query(f"sum by (status) ({s('bot_status')})", "{{status}}"),
+            Query(f"sum by (status) ({s.once(s('bot_status'), 'status')})", "{{status}}"),
             nothing=NO_BOT,
             unit="none",
             stacked=True,
@@ -190,7 +191,10 @@ def _bots() -> tuple[Panel, ...]:
             "Why are bots not connected?",
             "Bots by the present reason of their verdict. A refusal that cannot mend itself is not tried again, so it "
             "shows here and not among the failures below.",
-            Query(f"sum by (platform, reason) ({s('bot_status_reason')}) > 0", "{{platform}}: {{reason}}"),
+            Query(
+                f"sum by (platform, reason) ({s.once(s('bot_status_reason'), 'reason')}) > 0",
+                "{{platform}}: {{reason}}",
+            ),
             nothing="Every bot is connected, or was stopped",
             unit="none",
             stacked=True,
@@ -198,7 +202,7 @@ def _bots() -> tuple[Panel, ...]:
         graph(
             "Where are the bots in their lives?",
             "Bots by their state: from disconnected over ready for work to busy.",
-            Query(f"sum by (state) ({s('bot_state')})", "{{state}}"),
+            Query(f"sum by (state) ({s.once(s('bot_state'), 'state')})", "{{state}}"),
             nothing=NO_BOT,
             unit="none",
             stacked=True,
@@ -207,7 +211,7 @@ def _bots() -> tuple[Panel, ...]:
         graph(
             "Were there bots for new work?",
             "Bots that could take a lobby or race at once. At 0 orders for lobbies are refused.",
-            Query(f"sum by (platform) ({s('bot_available')})", "{{platform}}"),
+            Query(f"sum by (platform) ({s.once(s('bot_available'))})", "{{platform}}"),
             nothing=NO_BOT,
             unit="none",
         ),

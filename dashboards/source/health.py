@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from dashboards.source.common import choices, marks
+from dashboards.source.common import GOOD_IF_NONE, choices, marks
 from dashboards.source.grafana import Column, Dashboard, Panel, Query, Row, colored, graph, stat, steps, table
 from dashboards.source.grafana import timeline as band
 from dashboards.source.queries import Selector, counted, quantile
@@ -89,6 +89,52 @@ def _now() -> tuple[Panel, ...]:
             hidden=["job"],
             width=12,
             height=4,
+        ),
+    )
+
+
+def _cluster() -> tuple[Panel, ...]:
+    alone = "One process runs the fleet alone"
+    return (
+        stat(
+            "How many processes are alive?",
+            "As each of them sees it. Where they differ for longer than seconds, one is cut off from the database.",
+            Query(s("bot_exporter_cluster_instances"), "{{instance}}"),
+            nothing=alone,
+        ),
+        stat(
+            "Does it renew its leases?",
+            "Whether the database let it do so the last time. If not for 13 seconds, it stops its bots.",
+            Query(s("bot_exporter_cluster_up"), "{{instance}}"),
+            nothing=alone,
+            mappings=yes_no(("yes", GREEN), ("no", RED)),
+        ),
+        stat(
+            "How many bots does nobody run?",
+            "Bots of the configuration without an owner, where the processes agree on it: for five minutes that is "
+            "the alert BotUnowned. Bots that are switched off have an owner too.",
+            Query(f"min by (job) ({s('bot_exporter_cluster_bots_unowned')})"),
+            nothing=alone,
+            thresholds=GOOD_IF_NONE,
+        ),
+        graph(
+            "How many bots does each process have?",
+            "They move, few at a time, until the numbers are even: runs_on and lobbies that run are respected.",
+            Query(s("bot_exporter_cluster_bots_owned"), "{{instance}}"),
+            nothing=alone,
+            unit="none",
+            stacked=True,
+        ),
+        graph(
+            "Who lost bots, and who took them over?",
+            "A takeover means that a process died, was paused or was cut off; lost are the bots that it had to stop. A "
+            "process that ends in order hands its bots over, and shows in neither.",
+            Query(f"{counted(s('bot_exporter_cluster_takeovers_total'), 'instance')} > 0", "taken by {{instance}}"),
+            Query(f"{counted(s('bot_exporter_cluster_leases_lost_total'), 'instance')} > 0", "lost by {{instance}}"),
+            nothing="No bot was lost in the time shown",
+            unit="none",
+            bars=True,
+            width=24,
         ),
     )
 
@@ -321,6 +367,7 @@ HEALTH: Final = Dashboard(
     marks=marks(),
     rows=(
         Row("Is the exporter well?", _now()),
+        Row("Is the cluster whole?", _cluster()),
         Row("Does the process have what it needs?", _process()),
         Row("Is the history safe?", _history()),
         Row("Who asks, and how are they answered?", _http()),

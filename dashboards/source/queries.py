@@ -8,6 +8,9 @@ from exporter.metrics.catalogue import FAMILIES
 
 SAMPLES: Final = {name: family for family in FAMILIES.values() for name in family.sample_names}
 
+# A bot is one, whichever process runs it: one that moves has another `instance`, and for one scrape it may have two.
+EACH_BOT: Final = "job, platform, bot"
+
 # Every Prometheus has these about each target.
 OF_THE_SCRAPE: Final = frozenset({"up", "scrape_duration_seconds", "scrape_samples_scraped"})
 
@@ -38,10 +41,19 @@ class Selector:
             f"  and on (job, instance, bot) ({self('bot_maintenance')} == 0)"
         )
 
+    def once(self, query: str, *labels: str) -> str:
+        """Make one series a bot of a query about single bots, apart by more labels if any are given."""
+        return f"max by ({', '.join((EACH_BOT, *labels))}) ({query})"
+
+    def place(self, metric: str, *labels: str) -> str:
+        """Return a series a bot with the `instance` that runs it now, and with more labels of that metric."""
+        by = ", ".join((EACH_BOT, "instance", *labels))
+        return f"topk by ({EACH_BOT}) (1, max by ({by}) (timestamp({self(metric)})))"
+
     def present(self, metric: str, label: str, words: Iterable[str]) -> str:
         """Return which of the words is the present one, as its number: 0 for the first."""
         numbered = (f"{number} * {self(metric, **{label: word})}" for number, word in enumerate(words) if number)
-        return "max by (job, instance, platform, bot) (\n  " + "\n  or ".join(numbered) + "\n)"
+        return f"max by ({EACH_BOT}) (\n  " + "\n  or ".join(numbered) + "\n)"
 
 
 def quantile(share: float, buckets: str, by: str = "", window: str = "$__rate_interval") -> str:

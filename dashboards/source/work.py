@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from dashboards.source.common import AGE, BOT_COLUMNS, CATEGORY, EACH_BOT, choices, marks
+from dashboards.source.common import AGE, BOT_COLUMNS, CATEGORY, choices, marks
 from dashboards.source.grafana import Column, Dashboard, Panel, Query, Row, bars, colored, graph, stat, steps, table
-from dashboards.source.queries import Selector, counted, quantile
+from dashboards.source.queries import EACH_BOT, Selector, counted, quantile
 from dashboards.source.words import (
     ENTRANT_COLORS,
     GREEN,
@@ -37,7 +37,7 @@ def _now() -> tuple[Panel, ...]:
         stat(
             "How many bots can take a lobby?",
             "Dota 2 bots that are free. At 0 orders for lobbies are refused with 503.",
-            Query(f"sum({s('bot_available', platform='dota2')})"),
+            Query(f"sum({s.once(s('bot_available', platform='dota2'))})"),
             nothing=NO_DOTA2,
             thresholds=steps((None, RED), (1, GREEN)),
         ),
@@ -68,7 +68,7 @@ def _lobbies() -> tuple[Panel, ...]:
             "Which lobbies are open, and for how long?",
             "One row an open lobby. creating takes seconds; waiting or ready for two hours, or in_game for four, is "
             "the alert BotLobbyStuck.",
-            Column("", f"max by ({EACH_BOT}, lobby_id, server_region, game_mode) ({s('bot_lobby_info')})", {}),
+            Column("", s.place("bot_lobby_info", "lobby_id", "server_region", "game_mode"), {}),
             Column(
                 "in this state for",
                 f"time() - max by ({EACH_BOT}, state) ({s('bot_lobby_state_since_timestamp_seconds')})",
@@ -144,8 +144,8 @@ def _lobbies() -> tuple[Panel, ...]:
 def _players(*teams: str) -> str:
     """Count those of some teams; a bot without a lobby has a count too, and no row."""
     return (
-        f"sum by ({EACH_BOT}) ({s('bot_lobby_players', team=teams)})\n"
-        f"  and on (job, instance, bot) {s('bot_lobby_info')}"
+        f"sum by ({EACH_BOT}) (\n  {s('bot_lobby_players', team=teams)}\n"
+        f"    and on (job, instance, bot) {s('bot_lobby_info')}\n)"
     )
 
 
@@ -159,11 +159,10 @@ def _races() -> tuple[Panel, ...]:
             "What is going on in each category?",
             "Race rooms by category, and the longest time that a race there has been in its state. Open for five hours "
             "is the alert BotRaceStuck.",
-            Column("rooms", f"sum by (job, instance, category, status) ({s('bot_races')}) > 0", {}),
+            Column("rooms", f"sum by (job, category, status) ({s('bot_races')}) > 0", {}),
             Column(
                 "the longest for",
-                f"time() - min by (job, instance, category, status) "
-                f"({s('bot_race_oldest_state_since_timestamp_seconds')})",
+                f"time() - min by (job, category, status) ({s('bot_race_oldest_state_since_timestamp_seconds')})",
                 AGE
                 | {
                     "thresholds": steps((None, "text"), (18000, ORANGE), (93600, RED)),
@@ -171,7 +170,7 @@ def _races() -> tuple[Panel, ...]:
                 },
             ),
             nothing="No race is known",
-            labels={"category": {}, "status": {}, "instance": {}},
+            labels={"category": {}, "status": {}},
             hidden=["job"],
             sort="the longest for",
             descending=True,

@@ -34,6 +34,15 @@ def services() -> dict[str, Document]:
     return found
 
 
+PORTS = {"alone": [3000, 9090, 9093, 9977], "cluster": [3000, 9090, 9093, 9977, 9978]}
+MEMBERS = ("exporter-1", "exporter-2")
+
+
+def of(profile: str, services: dict[str, Document]) -> dict[str, Document]:
+    """Return the services that run with a profile."""
+    return {name: each for name, each in services.items() if profile in each.get("profiles", [profile])}
+
+
 def mounts(service: Document, kind: str) -> list[Document]:
     return [each for each in service.get("volumes", []) if each["type"] == kind]
 
@@ -73,8 +82,11 @@ def test_all_that_is_mounted_is_there(services: dict[str, Document]) -> None:
 
 
 def test_nothing_can_be_reached_from_other_machines(services: dict[str, Document]) -> None:
-    ports = [port for service in services.values() for port in service["ports"]]
-    assert sorted(ports) == [f"127.0.0.1:{port}:{port}" for port in (3000, 9090, 9093, 9977)]
+    for profile, expected in PORTS.items():
+        ports = [port for service in of(profile, services).values() for port in service.get("ports", [])]
+        published = [re.fullmatch(r"127\.0\.0\.1:(\d+):(\d+)", port) for port in ports]
+        assert sorted(int(each[1]) for each in published if each) == expected
+        assert len(ports) == len(expected)
     assert all("network_mode" not in each for each in services.values())
 
 
@@ -83,15 +95,20 @@ def test_nothing_may_do_more_than_it_has_to(services: dict[str, Document]) -> No
         assert service["read_only"] is True, name
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
-        assert re.fullmatch(r"[a-z/-]+:v?\d+\.\d+\.\d+|bot-exporter", service["image"]), name
+        assert re.fullmatch(r"[a-z/-]+:v?\d+\.\d+(\.\d+)?|bot-exporter", service["image"]), name
 
 
-def test_prometheus_asks_for_the_exporter_by_a_name_that_it_knows(services: dict[str, Document]) -> None:
+def test_prometheus_finds_every_exporter_by_their_common_name(services: dict[str, Document]) -> None:
+    """A lookup gives their addresses, under which each may be asked."""
     config = read(BESIDE / "prometheus.yml")
     assert [each["job_name"] for each in config["scrape_configs"]] == ["bot-exporter"]
-    (target,) = config["scrape_configs"][0]["static_configs"][0]["targets"]
+    (found,) = config["scrape_configs"][0]["dns_sd_configs"]
     (managers,) = config["alerting"]["alertmanagers"][0]["static_configs"]
-    assert target == f"{services['exporter']['hostname']}:9977"
+    assert (found["type"], found["port"]) == ("A", 9977)
+    exporters = {name for name, each in services.items() if each["image"] == "bot-exporter"}
+    assert exporters == {"exporter", *MEMBERS}
+    for each in exporters:
+        assert services[each]["networks"]["default"]["aliases"] == found["names"]
     assert [each.partition(":")[0] for each in managers["targets"]] == ["alertmanager"]
     assert "alertmanager" in services
 
@@ -160,7 +177,7 @@ def test_a_drain_has_time_to_end(services: dict[str, Document]) -> None:
 
 
 def test_secrets_do_not_get_into_git() -> None:
-    for folder in (BESIDE / "bots" / "secrets", BESIDE / "alertmanager-secrets"):
+    for folder in (BESIDE / "bots" / "secrets", BESIDE / "cluster" / "secrets", BESIDE / "alertmanager-secrets"):
         rules = (folder / ".gitignore").read_text(encoding="utf-8").splitlines()
         assert [line for line in rules if not line.startswith("#")] == ["*", "!.gitignore"]
 
@@ -179,3 +196,50 @@ def test_grafana_finds_the_dashboards_where_they_are_looked_for(services: dict[s
     sources = {each["target"]: each["source"] for each in mounts(services["grafana"], "bind")}
     folder = COMPOSE.parent / sources[provider["options"]["path"]]
     assert list(folder.glob("*.json"))
+
+
+def test_one_exporter_or_two_but_never_all_three(services: dict[str, Document]) -> None:
+    """Without being asked for a profile, Docker takes the one of the file beside it."""
+    assert "COMPOSE_PROFILES=alone" in (COMPOSE.parent / ".env").read_text(encoding="utf-8").splitlines()
+    common = {"prometheus", "alertmanager", "grafana"}
+    assert set(of("alone", services)) == {"exporter", *common}
+    assert set(of("cluster", services)) == {*MEMBERS, "postgresql", *common}
+
+
+def test_the_members_differ_in_their_names_and_data_alone(services: dict[str, Document]) -> None:
+    for name in MEMBERS:
+        service = services[name]
+        assert service["hostname"] == name
+        assert [each["source"] for each in mounts(service, "volume")] == [name]
+        assert [each["source"] for each in mounts(service, "bind")] == ["./compose/cluster"]
+    own = {"hostname", "ports", "volumes"}
+    first, second = ({key: value for key, value in services[name].items() if key not in own} for name in MEMBERS)
+    assert first == second
+
+
+def test_only_the_members_reach_the_database(services: dict[str, Document]) -> None:
+    """It asks for no password, so nobody else is in its network, from which nothing leads outside."""
+    assert read(COMPOSE)["networks"]["database"] == {"internal": True}
+    assert {name for name, each in services.items() if "database" in each.get("networks", [])} == {
+        *MEMBERS,
+        "postgresql",
+    }
+    assert services["postgresql"]["networks"] == ["database"]
+    assert "ports" not in services["postgresql"]
+
+
+def test_the_members_get_a_configuration_that_is_fine(services: dict[str, Document], tmp_path: Path) -> None:
+    folder = tmp_path / "cluster"
+    shutil.copytree(BESIDE / "cluster", folder)
+    (folder / "secrets" / "admin.key").write_text("k" * 32, encoding="utf-8")
+    fleet = load_fleet(folder / "config.yaml")
+    assert {each.traits.name for each in fleet.specs} == {"racetime", "dota2"}
+    assert fleet.config.cluster.enabled
+    assert fleet.config.cluster.instance is None  # it is the host's name
+    assert fleet.config.cluster.my_url == f"http://{fleet.config.cluster.me}:9977"
+    url = fleet.config.storage.url
+    database = services["postgresql"]
+    assert url is not None
+    assert url.reveal() == "postgresql://{}@postgresql/{}".format(
+        database["environment"]["POSTGRES_USER"], database["environment"]["POSTGRES_DB"]
+    )

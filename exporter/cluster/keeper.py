@@ -25,6 +25,7 @@ from exporter.storage.leases import Seen
 from exporter.timing import Clock
 
 _HUSH_S: Final = 0.05
+_CLAIMED_AT_ONCE: Final = 200  # the start of a whole fleet must not keep the next beat waiting
 _MOST_NAMED: Final = 10
 
 _log = structlog.get_logger(component="cluster")
@@ -162,7 +163,9 @@ class Keeper:
         self._give(forced, "this process is draining" if self._draining() else "they are to run elsewhere")
         self._give({*idle, *self._runs.movable(connected)} - forced, "others have fewer")
         if plan.claim:
-            await self._claim(plan.claim)
+            await self._claim(plan.claim[:_CLAIMED_AT_ONCE])
+            if len(plan.claim) > _CLAIMED_AT_ONCE:
+                self.wake()
 
     def _able(self, bot: str) -> bool:
         pins = self._wanted[bot]

@@ -26,10 +26,10 @@ class Discovery:
         self._cluster = cluster
 
     async def targets(self, request: web.Request) -> web.Response:
-        """List the processes that are alive, for Prometheus' `http_sd_configs`, each named by its `instance`."""
+        """List the processes that are alive, for Prometheus' `http_sd_configs`, each at its `advertise_url`."""
         if self._cluster is None:
-            return json_answer([self._target(self._own_url(request))])
-        return json_answer([self._target(each.advertise_url, each.name) for each in self._cluster.instances()])
+            return json_answer([self._target(self._own_url(request), own=True)])
+        return json_answer([self._target(each.advertise_url, own=False) for each in self._cluster.instances()])
 
     def _own_url(self, request: web.Request) -> str:
         external = self._settings.external
@@ -37,11 +37,10 @@ class Discovery:
             return f"{external.scheme}://{external.netloc}"
         return f"{request.scheme}://{request.headers[hdrs.HOST]}"
 
-    def _target(self, url: str, instance: str | None = None) -> Json:
+    def _target(self, url: str, *, own: bool) -> Json:
         parts = urlsplit(url)
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-        path = self._settings.external_path if instance is None else self._settings.prefix
+        path = self._settings.external_path if own else self._settings.prefix
         labels = {"__scheme__": parts.scheme, "__metrics_path__": path + self._settings.telemetry_path}
-        if instance is not None:
-            labels["instance"] = instance
+        # The label `instance` stays the address, as everywhere: alerts and dashboards make links of it.
         return {"targets": [f"{host}:{parts.port or _PORTS[parts.scheme]}"], "labels": labels}

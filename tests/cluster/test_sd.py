@@ -21,12 +21,13 @@ async def test_prometheus_finds_all_and_each_exports_its_own(database: str, tmp_
     """The orders of one lobby, and the whole fleet in Prometheus: what an operator sees of two processes."""
     async with programs(tmp_path, database, "one", "two", bots=4) as (one, two):
         async with prometheus("", tmp_path, DISCOVERY.format(url=one.running.url)) as server:
-            await server.until("sum by (instance) (up)", ("instance",), {("one",): 1.0, ("two",): 1.0})
+            places = {each.name: each.running.url.removeprefix("http://") for each in (one, two)}
+            await server.until("sum by (instance) (up)", ("instance",), {(each,): 1.0 for each in places.values()})
             owned = {each["name"]: each["bots"] for each in (await one.shown("/status/system"))["instances"]}
             await server.until(
                 "count by (instance) (bot_up == 1)",
                 ("instance",),
-                {(name,): float(bots) for name, bots in owned.items() if bots},
+                {(places[name],): float(bots) for name, bots in owned.items() if bots},
             )
             await server.until("count(count by (bot) (bot_up))", (), {(): 4.0})
         name = next(bot["name"] for bot in (await one.shown("/status/bots"))["bots"] if bot["instance"] == "two")
@@ -44,7 +45,7 @@ async def test_the_targets_of_a_cluster(database: str) -> None:
         assert await two.shown("/sd") == [
             {
                 "targets": [f"127.0.0.1:{ports[name]}"],
-                "labels": {"__scheme__": "http", "__metrics_path__": "/metrics", "instance": name},
+                "labels": {"__scheme__": "http", "__metrics_path__": "/metrics"},
             }
             for name in ("one", "two")
         ]

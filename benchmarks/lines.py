@@ -85,6 +85,11 @@ class Helper:
         except OSError:
             return
 
+    def kill(self) -> None:
+        """End the process as a crash of its machine would: it is told nothing."""
+        self._process.kill()
+        self._process.wait()
+
     def close(self) -> None:
         """Make sure that the process has ended."""
         self.hang_up()

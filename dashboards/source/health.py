@@ -321,44 +321,6 @@ def _http() -> tuple[Panel, ...]:
     )
 
 
-ALONE: Final = "One process runs the fleet alone"
-
-
-def _cluster() -> tuple[Panel, ...]:
-    return (
-        stat(
-            "Are the leases renewed?",
-            "Whether each process can renew the leases of its bots. One that cannot stops its bots in time.",
-            Query(s("bot_exporter_cluster_up"), "{{instance}}"),
-            nothing=ALONE,
-            mappings=yes_no(("yes", GREEN), ("no", RED)),
-        ),
-        stat(
-            "How many instances are there?",
-            "As each of them sees it. Different numbers mean that one of them does not see the database.",
-            Query(s("bot_exporter_cluster_instances"), "{{instance}}"),
-            nothing=ALONE,
-        ),
-        graph(
-            "Who runs how many bots?",
-            "Bots of each process, by its leases. All together they are the fleet.",
-            Query(s("bot_exporter_cluster_bots_owned"), "{{instance}}"),
-            nothing=ALONE,
-            unit="none",
-        ),
-        graph(
-            "Which bots changed hands?",
-            "Lost: a lease ended without being given back, and the bot was stopped. Taken over: from an instance whose "
-            "lease had run out.",
-            Query(counted(s("bot_exporter_cluster_leases_lost_total"), "instance"), "{{instance}} lost"),
-            Query(counted(s("bot_exporter_cluster_takeovers_total"), "instance"), "{{instance}} took over"),
-            nothing=ALONE,
-            unit="none",
-            bars=True,
-        ),
-    )
-
-
 HEALTH: Final = Dashboard(
     uid="bot-exporter-health",
     title="Bots: exporter health",
@@ -371,6 +333,5 @@ HEALTH: Final = Dashboard(
         Row("Does the process have what it needs?", _process()),
         Row("Is the history safe?", _history()),
         Row("Who asks, and how are they answered?", _http()),
-        Row("Do several processes share the fleet?", _cluster()),
     ),
 )

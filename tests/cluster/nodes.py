@@ -39,6 +39,7 @@ from exporter.storage.engine import target
 from exporter.storage.leases import Leases, Me
 from exporter.storage.orders import order_digest
 from exporter.storage.service import Storage
+from exporter.storage.trouble import StorageTrouble
 from exporter.storage.writer import Limits
 from exporter.store import StatusStore
 from exporter.supervisor import BotSpec, Supervisor
@@ -249,7 +250,12 @@ class Node:
         self._tasks = [asyncio.create_task(work) for work in works]
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        """Have the database do something; as the lease loop does, once more when that did not work."""
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._thread, work)
+        except StorageTrouble:  # such as a transaction that a busy machine let lie for too long
+            return await loop.run_in_executor(self._thread, work)
 
     async def beat(self) -> None:
         seen = await self._in_thread(lambda: self.leases.beat(draining=self.drain.active))

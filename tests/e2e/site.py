@@ -28,7 +28,7 @@ class Site:
 
 
 @asynccontextmanager
-async def site(folder: Path, *, wrong_secrets: Iterable[str] = ()) -> AsyncIterator[Site]:
+async def site(folder: Path, *, wrong_secrets: Iterable[str] = (), poll: str = "500ms") -> AsyncIterator[Site]:
     """Run the site; bots in `wrong_secrets` are configured with a secret that the site refuses."""
     clock = SystemClock()
     simulator = RacetimeSimulator(quiet(clock.now()).world, clock=clock, category_cache_s=0.0, race_cache_s=0.0)
@@ -36,7 +36,7 @@ async def site(folder: Path, *, wrong_secrets: Iterable[str] = ()) -> AsyncItera
     secrets = folder / "secrets"
     secrets.mkdir()
     # A proof lasts for three of these: a site that has its turn a second later is no trouble yet.
-    lines = [f"racetime: {{url: '{simulator.url}', poll_interval: 500ms}}", "bots:"]
+    lines = [f"racetime: {{url: '{simulator.url}', poll_interval: {poll}}}", "bots:"]
     for category in CATEGORIES:
         secret = "not-the-secret" if category in wrong_secrets else f"demo-{category}-secret"
         (secrets / category).write_text(secret + "\n")

@@ -56,7 +56,7 @@ def without(text: str, name: str) -> str:
 
 async def test_sighup(tmp_path: Path) -> None:
     async with (
-        site(tmp_path) as held,
+        site(tmp_path, poll="10s") as held,
         exporter(held.config, tmp_path / "data") as running,
         aiohttp.ClientSession(running.url) as session,
     ):
@@ -94,7 +94,7 @@ async def test_auto_reload(tmp_path: Path) -> None:
         refused = str(bots["sm"]["status_name"]) == "auth_failed"
         return refused and sum(bot["healthy"] for bot in bots.values()) == 3
 
-    async with site(tmp_path, wrong_secrets=["sm"]) as held:
+    async with site(tmp_path, wrong_secrets=["sm"], poll="10s") as held:
         held.config.write_text(held.config.read_text() + "\nbots_files: [more/*.yaml]\n")
         async with (
             exporter(held.config, tmp_path / "data", "--config.enable-auto-reload") as running,
@@ -124,7 +124,7 @@ async def test_auto_reload(tmp_path: Path) -> None:
 
 async def test_many_signals_at_once_and_one_at_the_end(tmp_path: Path) -> None:
     async with (
-        site(tmp_path) as held,
+        site(tmp_path, poll="10s") as held,
         exporter(held.config, tmp_path / "data") as running,
         aiohttp.ClientSession(running.url) as session,
     ):

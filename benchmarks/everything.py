@@ -94,6 +94,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=2, help="rounds of whole fleets (default: %(default)s)")
     parser.add_argument("--folder", type=Path, default=ROOT / "build" / "bench", help="where the JSON goes")
     parser.add_argument("--smoke", action="store_true", help="short forms: do they all still run? Writes no page")
+    parser.add_argument(
+        "--only",
+        action="append",
+        choices=BENCHMARKS,
+        help="this one (repeatable); others keep their figures",
+    )
     parser.add_argument("--pages", action="store_true", help="measure nothing: only write the page anew")
     return parser.parse_args(arguments)
 
@@ -106,7 +112,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     given.folder.mkdir(parents=True, exist_ok=True)
     before, began = load_average(), time.monotonic()
-    reports, tables, notes = run(BENCHMARKS, given.rounds, smoke=given.smoke, folder=given.folder)
+    chosen = tuple(given.only or BENCHMARKS)
+    reports, tables, notes = run(chosen, given.rounds, smoke=given.smoke, folder=given.folder)
     about = {
         "date": dt.datetime.now(tz=dt.UTC).date().isoformat(),
         "minutes": round((time.monotonic() - began) / 60),
@@ -118,6 +125,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "notes": notes,
     }
     kept = summary.summary(reports, about)
+    if given.only:
+        kept = summary.beside(json.loads(summary.FIGURES.read_text(encoding="utf-8")), kept, chosen)
     print(summary.page(kept))
     if not given.smoke:
         summary.write(kept)
@@ -127,7 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for benchmark, table in tables.items():
                 text = summary.with_figures(text, benchmark, table)
             page.write_text(text, encoding="utf-8")
-    return 0 if len(reports) == len(BENCHMARKS) else 1
+    return 0 if len(reports) == len(chosen) else 1
 
 
 if __name__ == "__main__":

@@ -128,3 +128,19 @@ def test_a_table_replaces_the_one_before_it() -> None:
     page = summary.with_figures(page, "a", "x \\2\ny")
     page = summary.with_figures(page, "b", "z")
     assert page == "# It\n\n<!-- figures: a -->\n```\nx \\2\ny\n```\n\n<!-- figures: b -->\n```\nz\n```\n\nend\n"
+
+
+def test_what_was_not_run_again_keeps_its_figures() -> None:
+    earlier = {
+        "date": "2026-01-01",
+        "notes": ["anew: all but feed", "Go"],
+        "figures": {"a": [1], "b": [2]},
+        "whole": {},
+    }
+    kept = {"date": "2026-01-02", "notes": [], "figures": {"b": [3]}, "whole": {"c": {}}}
+    told = summary.beside(earlier, kept, ["status", "history"])
+    assert (told["date"], told["figures"], told["whole"]) == ("2026-01-02", {"a": [1], "b": [3]}, {"c": {}})
+    assert told["notes"] == [
+        "anew: all but status, history; the rest is of 2026-01-01 or before, as its pages say",
+        "Go",
+    ]

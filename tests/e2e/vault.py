@@ -36,10 +36,10 @@ class Vault:
         raw = text.encode(errors="surrogateescape") if isinstance(text, str) else text
         return sorted({f"{what} in {where}" for needle, what in self.needles.items() if needle in raw})
 
-    def leaks_in_files(self, folder: Path, *, but: set[Path]) -> list[str]:
-        """Return which secrets are in the files below a folder, but in those."""
+    def leaks_in_files(self, folder: Path, *, but: Path) -> list[str]:
+        """Return which secrets are in the files below a folder, but in those below that one."""
         found = []
         for path in folder.rglob("*"):
-            if path.is_file() and path not in but:
+            if but not in path.parents and path.is_file():
                 found += self.leaks(str(path.relative_to(folder)), path.read_bytes())
         return found

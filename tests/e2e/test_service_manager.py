@@ -51,7 +51,7 @@ async def test_a_hanging_event_loop_gives_no_sign_of_life(tmp_path: Path) -> Non
     os.mkfifo(go_on)
     command = (sys.executable, "-c", HANGING, hangs, go_on)
     with Listener.at(str(tmp_path / "notify")) as heard:
-        environment = {"NOTIFY_SOCKET": heard.address, "WATCHDOG_USEC": "300000"}
+        environment = {"NOTIFY_SOCKET": heard.address, "WATCHDOG_USEC": "2000000"}  # the socket holds ten
         async with exporter(SHIPPED, tmp_path / "data", command=command, environment=environment) as running:
             await eventually(lambda: any("READY" in each for each in heard.waiting()))
             assert await asyncio.to_thread(heard.next) == {"WATCHDOG": "1"}
@@ -59,7 +59,7 @@ async def test_a_hanging_event_loop_gives_no_sign_of_life(tmp_path: Path) -> Non
             assert await asyncio.to_thread(hangs.read_text) == "hangs"
             heard.waiting()  # what was sent before
             try:
-                late = await asyncio.to_thread(heard.next, 1.0)
+                late = await asyncio.to_thread(heard.next, 2.5)
             except TimeoutError:
                 late = None
             await asyncio.to_thread(go_on.write_text, "go on")

@@ -5,7 +5,7 @@ from typing import Final, NoReturn
 
 from exporter.model import events as ev
 from exporter.store import StatusStore
-from exporter.timing import Clock
+from exporter.timing import Clock, set_within
 
 _LOOK_S: Final = 30.0  # the wall clock may be set while this sleeps
 
@@ -33,14 +33,7 @@ class MaintenanceEnds:
             if soonest_s is None:
                 await self._changed.wait()
                 continue
-            changed = asyncio.create_task(self._changed.wait(), name="maintenance changed")
-            passed = asyncio.create_task(self._clock.sleep(min(soonest_s, _LOOK_S)), name="maintenance passes")
-            try:
-                await asyncio.wait({changed, passed}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for task in (changed, passed):
-                    task.cancel()
-                await asyncio.wait({changed, passed})
+            await set_within(self._changed, min(soonest_s, _LOOK_S), self._clock)
 
     def _end_what_is_over(self) -> float | None:
         """Return in how many seconds the next one is over; None without any that ends by itself."""

@@ -40,6 +40,19 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
 
+async def set_within(event: asyncio.Event, seconds: float, clock: Clock) -> bool:
+    """Wait until an event is set, but no longer than `seconds` by the clock; returns whether it is."""
+    happened = asyncio.ensure_future(event.wait())
+    passed = asyncio.ensure_future(clock.sleep(max(0.0, seconds)))
+    try:
+        await asyncio.wait({happened, passed}, return_when=asyncio.FIRST_COMPLETED)
+        return event.is_set()
+    finally:
+        for each in (happened, passed):
+            each.cancel()
+        await asyncio.wait({happened, passed})
+
+
 def parse_duration(text: str) -> float:
     """Return the seconds of a Prometheus duration such as `30s`, `1h30m` or `90d`.
 

@@ -18,7 +18,7 @@ from exporter.model.states import PlatformTraits
 from exporter.storage.cluster_records import ClusterRecords, ForeignRow, News, OwnRow
 from exporter.storage.trouble import StorageTrouble
 from exporter.store import Seen, StatusStore
-from exporter.timing import Clock
+from exporter.timing import Clock, set_within
 
 TICK_S: Final = 0.1
 LOOK_S: Final = 2.0
@@ -185,16 +185,8 @@ class Exchange:
 
     async def _wait(self, most_s: float) -> None:
         """Wait until there is something to tell or to hear, or it is time to look."""
-        if self._changed:
-            return
-        sleep = asyncio.ensure_future(self._clock.sleep(max(0.0, most_s)))
-        something = asyncio.ensure_future(self._something.wait())
-        try:
-            await asyncio.wait({sleep, something}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for each in (sleep, something):
-                each.cancel()
-            await asyncio.wait({sleep, something})
+        if not self._changed:
+            await set_within(self._something, most_s, self._clock)
 
     async def _call(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -22,7 +22,7 @@ from exporter.cluster.shares import Pins, View, share
 from exporter.errors import ExporterError
 from exporter.stats import ClusterStats
 from exporter.storage.leases import Seen
-from exporter.timing import Clock
+from exporter.timing import Clock, set_within
 
 _HUSH_S: Final = 0.05
 _CLAIMED_AT_ONCE: Final = 200  # the start of a whole fleet must not keep the next beat waiting
@@ -302,16 +302,8 @@ class Keeper:
         self._stats.joined = True
 
     async def _wait(self, seconds: float) -> None:
-        woken = asyncio.ensure_future(self._woken.wait())
-        passed = asyncio.ensure_future(self._clock.sleep(max(0.0, seconds)))
-        try:
-            await asyncio.wait({woken, passed}, return_when=asyncio.FIRST_COMPLETED)
-            if not passed.done():
-                await self._clock.sleep(_HUSH_S)  # what wakes us seldom comes alone
-        finally:
-            woken.cancel()
-            passed.cancel()
-            await asyncio.gather(woken, passed, return_exceptions=True)
+        if await set_within(self._woken, seconds, self._clock):
+            await self._clock.sleep(_HUSH_S)  # what wakes us seldom comes alone
 
 
 def _named(bots: Iterable[str]) -> str:

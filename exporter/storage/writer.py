@@ -20,7 +20,7 @@ from exporter.stats import StorageStats
 from exporter.storage.backlog import MOST_ITEMS, Backlog, Batch
 from exporter.storage.database import Database, Opened
 from exporter.storage.trouble import StorageTrouble
-from exporter.timing import Backoff, Clock
+from exporter.timing import Backoff, Clock, set_within
 
 BATCH_S: Final = 0.1
 _FIRST_RETRY_S: Final = 0.5
@@ -201,14 +201,7 @@ class Writer:
     async def _pause(self, delay_s: float) -> None:
         """Wait, but no longer than until something shows that the database is back."""
         self._hurry.clear()
-        sleep = asyncio.ensure_future(self._clock.sleep(delay_s))
-        back = asyncio.ensure_future(self._hurry.wait())
-        try:
-            await asyncio.wait({sleep, back}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for each in (sleep, back):
-                each.cancel()
-            await asyncio.gather(sleep, back, return_exceptions=True)
+        await set_within(self._hurry, delay_s, self._clock)
 
     def _failed(self, trouble: StorageTrouble) -> None:
         """Log the first failure of its kind loudly and its repeats quietly."""

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.errors import TransientError
-from exporter.timing import Backoff, format_duration, parse_duration, phase
+from exporter.timing import Backoff, format_duration, parse_duration, phase, set_within
+from tests.clock import ManualClock
 
 
 @pytest.mark.parametrize(
@@ -57,3 +58,26 @@ async def test_a_time_limit_of_its_own_passes_through_a_phase() -> None:
     with pytest.raises(TimeoutError):
         async with phase("token", 60):
             raise TimeoutError
+
+
+async def test_an_event_is_waited_for_by_the_clock() -> None:
+    clock, event = ManualClock(), asyncio.Event()
+    for happens in (False, True):
+        waiting = asyncio.create_task(set_within(event, 5.0, clock))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert clock.sleeping == [5.0]
+        assert not waiting.done()
+        if happens:
+            event.set()
+        else:
+            await clock.advance(5.0)
+        assert await waiting is happens
+        assert clock.sleeping == []
+    waiting = asyncio.create_task(set_within(asyncio.Event(), 5.0, clock))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait({waiting})
+    assert waiting.cancelled()
+    assert clock.sleeping == []
+    assert len(asyncio.all_tasks()) == 1

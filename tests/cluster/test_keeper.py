@@ -341,3 +341,31 @@ async def test_a_bot_that_leaves_the_configuration_is_given_back() -> None:
     assert process.bots.running == {"bot-0"}
     assert {bot for bot, row in fleet.tables.leases.items() if row.owner} == {"bot-0"}
     await fleet.die("a")
+
+
+async def test_an_answer_that_comes_too_late_ends_the_bots_before_anything_else() -> None:
+    fleet = Fleet()
+    await fleet.start("a")
+    await fleet.look("a")
+    process = fleet.processes["a"]
+    await fleet.begin("a")
+    await fleet.step("a", "good")  # the lease is renewed, and the answer on its way
+    late_s = TIMING.life_s - TIMING.margin_s
+    fleet.tables.now += late_s
+    process.clock.skip(late_s)  # the process had no turn, so its timer did not fire
+    assert process.bots.running == set(BOTS)
+    await fleet.step("a", "good")
+    assert not process.bots.running
+    await fleet.die("a")
+
+
+async def test_a_reload_holds_up_no_beat() -> None:
+    fleet = Fleet()
+    await fleet.start("a")
+    await fleet.look("a")
+    process = fleet.processes["a"]
+    async with process.keeper.configured(dict.fromkeys(BOTS, frozenset())):
+        await fleet.look("a")
+        assert process.looking is not None
+        assert process.looking.done()
+    await fleet.die("a")

@@ -8,7 +8,7 @@ from exporter.model.states import BotStatus
 from exporter.web.api import shapes
 from exporter.web.api.operation import Given, Operation, Parameter, Schema, kept, ok, refusals
 from exporter.web.control.bots import GuardCode, MaintenanceNote
-from exporter.web.control.lobbies import Kicked, LobbyChanges, NewLobby, Player
+from exporter.web.control.lobby_bodies import Kicked, LobbyChanges, NewLobby, Player
 from exporter.web.control.older import OlderLobby, OlderLobbyId
 from exporter.web.control.races import NewRace, RaceChanges, RoomAction
 from exporter.web.history import LIMIT, MOST

@@ -11,7 +11,8 @@ from exporter.platforms.dota2.settings import MOST_NAME_CHARS, MOST_PASSWORD_CHA
 from exporter.store import Records
 from exporter.web.answers import json_answer
 from exporter.web.control.giving import OrderWindow, order
-from exporter.web.control.lobbies import LobbyOrders, Mode, Region
+from exporter.web.control.lobbies import LobbyOrders
+from exporter.web.control.lobby_bodies import Mode, Region
 from exporter.web.control.outcomes import Answer
 from exporter.web.control.requests import Body, body_of, example, invalid, no_query
 

@@ -249,6 +249,29 @@ async def test_an_owner_that_does_not_answer_may_have_done_it(database: str) -> 
                 assert "it may have been carried out" in late.body["detail"]
 
 
+async def test_a_key_goes_to_no_other_address(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither by a redirect of the owner's address, nor by a proxy that the environment names."""
+    asked: list[str] = []
+
+    async def elsewhere(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response()
+
+    async with _stand_in(elsewhere) as other, nodes(database, "one", "two", bots=BOTS) as (one, two):
+
+        async def redirected(request: web.Request) -> web.Response:
+            raise web.HTTPTemporaryRedirect(other + request.path)
+
+        await two.run("ben")
+        await eventually(lambda: knows(one, "ben"))
+        monkeypatch.setenv("http_proxy", other)
+        async with _stand_in(redirected) as url:
+            await two.advertise(url)
+            await eventually(lambda: one.fleet.owner_of("ben").advertise_url == url)  # type: ignore[union-attr]
+            answer = await one.call("/api/v1/bots/ben/stop", "POST")
+        assert (answer.status, asked) == (502, [])
+
+
 async def test_keys_that_differ_are_told_as_that(database: str) -> None:
     def settings(name: str) -> WebSettings:
         other = AccessRules((AccessKey.of("boss", "admin", "another key"),))

@@ -8,6 +8,7 @@ carried the order out (504).
 import ssl
 from collections import Counter
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
@@ -157,6 +158,12 @@ class Elsewhere:
                 f"the process {instance.name} got the order and did not answer: it may have been carried out; look at "
                 "/status, or repeat it with the same Idempotency-Key to have the answer",
             ) from None
+        if HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST:
+            raise HttpProblem(
+                502,
+                f"the address of the process {instance.name} redirects ({answer.status}), and keys go nowhere else: "
+                "let its cluster.advertise_url be where it answers itself",
+            )
         if answer.status in _KEYS_DIFFER:
             raise HttpProblem(
                 502,

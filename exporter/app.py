@@ -33,20 +33,21 @@ from exporter.notify import ServiceManager
 from exporter.outage import OutageWatch
 from exporter.platforms import PLATFORMS
 from exporter.platforms.base import Platform, Service
-from exporter.platforms.dota2.bot import Dota2Bot
-from exporter.platforms.dota2.options import DOTA2
-from exporter.platforms.dota2.settings import lobby_settings
 from exporter.process import VERSION, ProcessState
 from exporter.reload import Fleet, Reloader
 from exporter.runner import RetryPolicy
 from exporter.secrets import Hide, hide_nothing
-from exporter.simulators import dota2 as dota2_simulator
-from exporter.simulators import racetime as racetime_simulator
-from exporter.simulators import steam as steam_simulator
-from exporter.simulators.dota2 import League, LeagueOrders
 from exporter.simulators.racetime import RacetimeSimulator
 from exporter.simulators.steam import SteamSimulator
 from exporter.sources import Sources
+from exporter.stand_ins import (
+    SCENARIOS,
+    Dota2Scenario,
+    demo_league,
+    racetime_simulator,
+    steam_simulator,
+    with_simulators,
+)
 from exporter.stats import HttpStats, LogonStats, LoopStats, OrderStats, StorageStats, StreamStats
 from exporter.storage.engine import Target, target
 from exporter.storage.orders import order_digest
@@ -71,7 +72,6 @@ _WEB_STOP_S: Final = 2.0
 _ORDERS_STOP_S: Final = 1.0
 START_STAGGER_S: Final = 0.05
 _START_SPREAD_S: Final = 30.0
-_STEAM_TICK_S: Final = 0.1  # the simulated coordinator's shortest steps take half a second
 
 _log = structlog.get_logger(component="app")
 
@@ -96,11 +96,7 @@ def load_fleet(path: Path, sources: Sources | None = None, web_config: Path | No
         specs.append(BotSpec(entry.name, platform.traits, options, entry.active, entry.runs_on))
         return ()
 
-    scenarios: dict[str, Collection[str]] = {
-        "racetime": racetime_simulator.SCENARIOS,
-        "steam": steam_simulator.SCENARIOS,
-    }
-    return Fleet(load(path, check, scenarios, sources, web_config), tuple(specs), sources)
+    return Fleet(load(path, check, SCENARIOS, sources, web_config), tuple(specs), sources)
 
 
 @dataclass(slots=True)
@@ -118,7 +114,7 @@ class Application:
     draining: Drain
     racetime: RacetimeSimulator | None
     steam: SteamSimulator | None
-    dota2: dota2_simulator.Scenario | None
+    dota2: Dota2Scenario | None
     """What is played on the simulated Steam's coordinator of Dota 2."""
     admin_key: Path | None
     """The file with the key that was made because none is configured."""
@@ -181,9 +177,9 @@ async def application(
         where = _database(fleet.config, data_dir, storage_url, hide)
         cluster = _cluster(fleet.config, where, store, process, traits, clock=clock, rng=rng, timing=lease_timing)
         memory = await _open_storage(stack, store, fleet.config, where, cluster, clock=clock, rng=rng)
-        racetime = await stack.enter_async_context(_racetime_simulator(fleet.config, clock))
-        steam, dota2 = await stack.enter_async_context(_steam_simulator(fleet.config, clock))
-        config = _with_simulators(fleet.config, racetime, steam)
+        racetime = await stack.enter_async_context(racetime_simulator(fleet.config, clock))
+        steam, dota2 = await stack.enter_async_context(steam_simulator(fleet.config, clock))
+        config = with_simulators(fleet.config, racetime, steam)
         services = await _open_services(stack, platforms, config, clock, data_dir)
         supervisor = Supervisor(
             store,
@@ -271,7 +267,7 @@ async def application(
         ):
             await stack.enter_async_context(_background(work, name))
         if steam is not None and dota2 is not None:
-            league = _league(steam, dota2, fleet.specs, supervisor, clock)
+            league = demo_league(steam, dota2, fleet.specs, supervisor, clock)
             if league is not None:
                 await stack.enter_async_context(_background(league.run(), "demo league"))
         process.ready = True
@@ -414,83 +410,6 @@ def _logons(services: Mapping[str, Service], supervisor: Supervisor) -> Callable
     """Return where readers find the figures of the queue for logons: None while no bot of the fleet needs one."""
     queued = [name for name, service in services.items() if service.logons is not None]
     return lambda: next((services[name].logons for name in queued if supervisor.has_platform(name)), None)
-
-
-@asynccontextmanager
-async def _racetime_simulator(config: Config, clock: Clock) -> AsyncIterator[RacetimeSimulator | None]:
-    wanted = config.simulators.racetime
-    if not wanted.enabled:
-        yield None
-        return
-    scenario = racetime_simulator.SCENARIOS[wanted.scenario](clock.now())
-    simulator = RacetimeSimulator(scenario.world, clock=clock, scenario=scenario)
-    await simulator.start()
-    _log.info("the racetime simulator runs", address=simulator.url, scenario=wanted.scenario)
-    try:
-        yield simulator
-    finally:
-        await simulator.stop()
-
-
-@asynccontextmanager
-async def _steam_simulator(
-    config: Config, clock: Clock
-) -> AsyncIterator[tuple[SteamSimulator, dota2_simulator.Scenario] | tuple[None, None]]:
-    wanted = config.simulators.steam
-    if not wanted.enabled:
-        yield None, None
-        return
-    scenario = steam_simulator.SCENARIOS[wanted.scenario](clock.now())
-    dota2 = dota2_simulator.SCENARIOS[wanted.scenario](scenario.world.accounts)
-    simulator = SteamSimulator(
-        scenario.world, clock=clock, scenario=scenario, games=[dota2.coordinator], tick_s=_STEAM_TICK_S
-    )
-    await simulator.start()
-    _log.info("the Steam simulator runs", address=simulator.directory_url, scenario=wanted.scenario)
-    try:
-        yield simulator, dota2
-    finally:
-        await simulator.stop()
-
-
-def _league(
-    steam: SteamSimulator,
-    dota2: dota2_simulator.Scenario,
-    specs: Iterable[BotSpec],
-    supervisor: Supervisor,
-    clock: Clock,
-) -> League | None:
-    """Return who orders lobbies in the scenario, if anybody does: by the supervisor, as every order comes."""
-
-    async def create(name: str, settings: Mapping[str, object], players: int) -> None:
-        await _lobby_bot(supervisor, name).create_lobby(lobby_settings(settings), expected_players=players)
-
-    async def launch(name: str) -> None:
-        await _lobby_bot(supervisor, name).launch()
-
-    accounts = steam.world.accounts
-    bots = {
-        spec.name: accounts[spec.options.subject.lower()].steamid
-        for spec in specs
-        if spec.active and spec.traits is DOTA2 and spec.options.subject.lower() in accounts
-    }
-    return dota2.league(bots, LeagueOrders(create, launch), clock, structlog.get_logger(component="league"))
-
-
-def _lobby_bot(supervisor: Supervisor, name: str) -> Dota2Bot:
-    bot = supervisor.bot(name)
-    if not isinstance(bot, Dota2Bot):
-        raise TypeError(f"{name} is no Dota 2 bot")
-    return bot
-
-
-def _with_simulators(config: Config, racetime: RacetimeSimulator | None, steam: SteamSimulator | None) -> Config:
-    """Return the configuration with the addresses of the services that are stood in for."""
-    if racetime is not None:
-        config = replace(config, racetime=config.racetime.model_copy(update={"url": racetime.url}))
-    if steam is not None:
-        config = replace(config, steam=config.steam.model_copy(update={"cm_list": tuple(steam.cm_urls)}))
-    return config
 
 
 @asynccontextmanager

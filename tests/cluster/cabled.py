@@ -87,10 +87,10 @@ class Cable:
             try:
                 await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
             finally:
+                back.transport.abort()  # before anything that `remove` could cut short
                 for way in ways:
                     way.cancel()
                 await asyncio.wait(ways)
-                back.transport.abort()
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from tests.eventually import eventually
@@ -76,11 +76,16 @@ async def connect(
         plain.bind((source, 0))
     try:
         await asyncio.get_running_loop().sock_connect(plain, address)
-        name = "localhost" if trust is not None else None
-        limit = buffer or 1 << 16
-        reader, writer = await asyncio.open_connection(sock=plain, ssl=trust, server_hostname=name, limit=limit)
     except BaseException:
         plain.close()
+        raise
+    name = "localhost" if trust is not None else None
+    limit = buffer or 1 << 16
+    try:
+        reader, writer = await asyncio.open_connection(sock=plain, ssl=trust, server_hostname=name, limit=limit)
+    except BaseException:
+        with suppress(OSError):  # the transport has it, and would wait for the other side's goodbye
+            plain.shutdown(socket.SHUT_RDWR)
         raise
     return Wire(reader, writer)
 
@@ -109,7 +114,7 @@ class Bystander:
                     wire.send(b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
                     status, _ = await wire.answer()
                 finally:
-                    wire.close()
+                    wire.abort()  # a close of TLS would outlast the test
         except (OSError, EOFError) as error:  # a timeout is an OSError too
             self.troubles.append(f"{path.decode()}: {error!r}")
         else:

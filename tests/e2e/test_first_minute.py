@@ -10,6 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from exporter.cli import main
 from tests.e2e.command import COMMAND, LIMIT_S, ROOT, Ended, exporter, run_to_end
 from tests.e2e.site import site
 from tests.eventually import eventually
@@ -135,14 +136,25 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize("case", BAD_FILES)
-async def test_a_bad_file_is_refused_with_the_place(case: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("flags", [(), ("--config.check",)], ids=["run", "check"])
+def test_a_bad_file_is_refused_with_the_place(
+    flags: tuple[str, ...], case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command's own entry, in this process: loading all of it for each case would take seconds."""
     text, expected = BAD_FILES[case]
     config = tmp_path / "config.yaml"
     config.write_text(text)
-    for flags in ((), ("--config.check",)):
-        ended = await run_to_end(f"--config.file={config}", f"--data.dir={tmp_path / 'data'}", *flags)
-        only_one_message(ended, expected)
-        assert "very-hidden" not in ended.out + ended.err
+    code = main([f"--config.file={config}", f"--data.dir={tmp_path / 'data'}", *flags])
+    ended = Ended(code, *capsys.readouterr())
+    only_one_message(ended, expected)
+    assert "very-hidden" not in ended.out + ended.err
+
+
+async def test_a_bad_file_ends_the_command(tmp_path: Path) -> None:
+    text, expected = BAD_FILES["duplicate bot names"]
+    config = tmp_path / "config.yaml"
+    config.write_text(text)
+    only_one_message(await run_to_end(f"--config.file={config}", f"--data.dir={tmp_path / 'data'}"), expected)
 
 
 async def test_every_mistake_is_reported_at_once(tmp_path: Path) -> None:

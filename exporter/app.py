@@ -191,6 +191,7 @@ async def application(
             draining=lambda: process.draining,
             recall=memory.recall,
             allowed=cluster.holds if cluster is not None else lambda _: True,
+            expected=memory.expected,
         )
         logons = _logons(services, supervisor)
 

@@ -15,7 +15,7 @@ from structlog.typing import FilteringBoundLogger
 from exporter.errors import NotNow, UnknownTarget
 from exporter.model import events as ev
 from exporter.model.states import DisconnectReason, PlatformTraits
-from exporter.model.status import Maintenance, Recalled
+from exporter.model.status import ExpectedPlayers, Maintenance, Recalled
 from exporter.platforms.base import Bot, BotContext, BotOptions, Service
 from exporter.runner import BotRunner, RetryPolicy
 from exporter.secrets import Hide
@@ -66,6 +66,7 @@ class Supervisor:
     may go on, but what it reports counts no more. That limit goes by the event loop's clock.
     `recall` is asked what is remembered of a bot, and so told what the configuration says of `active`, and what the bot
     stands for. A bot that is not `allowed` to run in this process now is not begun: another process may run it.
+    `expected` knows who is expected in a bot's lobby by its id.
     """
 
     def __init__(
@@ -81,10 +82,12 @@ class Supervisor:
         stop_limit_s: float = STOP_LIMIT_S,
         recall: Callable[[str, bool, str], Recalled] = lambda _name, active, _subject: Recalled(active),
         allowed: Callable[[str], bool] = lambda _: True,
+        expected: Callable[[str, int], ExpectedPlayers] = lambda _bot, _lobby: None,
     ) -> None:
         self._stop_limit_s = stop_limit_s
         self._recall = recall
         self._allowed = allowed
+        self._expected = expected
         self._given_up: dict[asyncio.Task[NoReturn], str] = {}
         self._platforms: Counter[str] = Counter()
         self._hide = hide
@@ -333,6 +336,7 @@ class Supervisor:
             self._hide,
             self._draining,
             partial(self._allowed, spec.name),
+            partial(self._expected, spec.name),
         )
         return self._services[spec.traits.name].bot(spec.options, context), runner
 

@@ -5,7 +5,15 @@ from typing import ClassVar
 from exporter.errors import AuthReason, FailureReason
 from exporter.model.record import Record
 from exporter.model.states import CreateFailure, DisconnectReason, PlatformTraits
-from exporter.model.status import BotMemory, BotRecord, LobbyRecord, Maintenance, RaceRecord, RaceView
+from exporter.model.status import (
+    BotMemory,
+    BotRecord,
+    ExpectedPlayers,
+    LobbyRecord,
+    Maintenance,
+    RaceRecord,
+    RaceView,
+)
 
 
 class _Fact(Record, frozen=True):
@@ -206,6 +214,7 @@ class LobbyCreated(_Fact, frozen=True):
 
     lobby_id: int
     took_s: float
+    expected: ExpectedPlayers = None
 
 
 class LobbyCreateFailed(_Fact, frozen=True):

@@ -35,6 +35,17 @@ class BotMemory(Record, frozen=True):
     last_error_time: float | None = None
 
 
+ExpectedPlayers = int | tuple[int, ...] | None
+"""Who has to sit on a team before a lobby is ready: how many, or which 64-bit Steam ids; None if nobody said."""
+
+
+class Expectation(Record, frozen=True):
+    """Who is expected in a bot's newest lobby: the service does not know it, so that we must."""
+
+    lobby_id: int
+    players: ExpectedPlayers
+
+
 class Recalled(Record, frozen=True):
     """What is remembered of a bot that enters the fleet: whether it is to run, and what an earlier run knew of it."""
 

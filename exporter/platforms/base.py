@@ -18,6 +18,7 @@ from exporter.config import BotEntry, Config
 from exporter.errors import NotNow
 from exporter.model.events import Event
 from exporter.model.states import PlatformTraits
+from exporter.model.status import ExpectedPlayers
 from exporter.options import Option
 from exporter.secrets import Hide
 from exporter.stats import BotStats, LogonStats
@@ -30,10 +31,11 @@ Reporter = Callable[[Event], None]
 class BotContext:
     """What a bot is given by its runner: its name, where to report facts, and time, chance and log as parameters.
 
-    `hide` must be told every secret that the bot learns (tokens, passwords), so that no log can show it; of one that
-    is replaced from time to time also for how long, or the process would keep all of them for ever. While
-    `draining` is true the bot takes on no new lobby or race, and finishes those that it has. Before it logs on, and
-    before each order, it asks whether it is `allowed` to act: another process may run the bot by now.
+    `hide` must be told every secret that the bot learns (tokens, passwords), so that no log can show it; of one that is
+    replaced from time to time also for how long, or the process would keep all of them for ever. While `draining` is
+    true the bot takes on no new lobby or race, and finishes those that it has. Before it logs on, and before each
+    order, it asks whether it is `allowed` to act: another process may run the bot by now. Of a lobby that it finds
+    again it asks who is `expected`: an earlier run, or another process, may have been told.
     """
 
     name: str
@@ -45,6 +47,7 @@ class BotContext:
     hide: Hide
     draining: Callable[[], bool]
     allowed: Callable[[], bool] = lambda: True
+    expected: Callable[[int], ExpectedPlayers] = lambda _: None
 
     def check_allowed(self) -> None:
         """Raise NotNow when the bot may not act in this process any more."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from exporter.model.history import HistoryItem
 from exporter.model.record import Record, replace
-from exporter.model.status import BotRecord
+from exporter.model.status import BotRecord, Expectation
 from exporter.stats import StorageStats
 from exporter.storage.order_rows import OrderRow
 from exporter.storage.remembered import Standing
@@ -30,6 +30,7 @@ class PendingBot(Record, frozen=True):
     lobbies_created: int
     removed_at: float | None = None
     generation: int = 0
+    expected: Expectation | None = None
 
 
 @dataclass(slots=True)

@@ -121,7 +121,7 @@ class Database:
             _ITEMS.write(connection, items)
             bots = BotRepository(connection)
             rows = [
-                bot_row(b.record, b.standing, b.lobbies_created, b.removed_at, b.generation)
+                bot_row(b.record, b.standing, b.lobbies_created, b.removed_at, b.generation, b.expected)
                 for b in batch.bots.values()
             ]
             bots.save_bots(rows, shared=self.shared)

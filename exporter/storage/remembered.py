@@ -1,11 +1,12 @@
 """What is kept of a bot: the row made from its record, and what a later run reads out of it."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from exporter.model.states import BotStatus
-from exporter.model.status import BotMemory, BotRecord, Maintenance
+from exporter.model.status import BotMemory, BotRecord, Expectation, Maintenance
 from exporter.storage.texts import clean
 
 Row = dict[str, Any]
@@ -50,6 +51,7 @@ class StoredBot:
     memory: BotMemory
     lobbies_created: int
     removed_at: float | None
+    expected: Expectation | None = None
 
     @property
     def healthy(self) -> bool:
@@ -64,8 +66,13 @@ class StoredBot:
         return self.memory.last_status_check_at
 
 
-def bot_row(
-    record: BotRecord, standing: Standing, lobbies_created: int, removed_at: float | None, generation: int = 0
+def bot_row(  # noqa: PLR0917  (the columns)
+    record: BotRecord,
+    standing: Standing,
+    lobbies_created: int,
+    removed_at: float | None,
+    generation: int = 0,
+    expected: Expectation | None = None,
 ) -> Row:
     """Return the row of a bot; `generation` is that of the lease under which it runs, where there are leases."""
     note = record.maintenance
@@ -91,6 +98,7 @@ def bot_row(
         "maintenance_reason": clean(note.reason) if note is not None else None,
         "maintenance_by": clean(note.by) if note is not None else None,
         "lobbies_created": lobbies_created,
+        "expected": _written(expected) if expected is not None else None,
         "removed_at": removed_at,
         "generation": generation,
     }
@@ -125,7 +133,26 @@ def stored_bot(row: Mapping[str, Any]) -> StoredBot:
         memory=memory,
         lobbies_created=row["lobbies_created"],
         removed_at=row["removed_at"],
+        expected=_expectation(row["expected"]),
     )
+
+
+def _written(expected: Expectation) -> str:
+    return json.dumps({"lobby_id": expected.lobby_id, "players": expected.players})
+
+
+def _expectation(text: str | None) -> Expectation | None:
+    """What cannot be understood (somebody wrote it by hand) says nothing, as with a status."""
+    try:
+        said = json.loads(text) if text is not None else None
+    except ValueError:
+        return None
+    match said:
+        case {"lobby_id": int(lobby_id), "players": int(players)}:
+            return Expectation(lobby_id, players)
+        case {"lobby_id": int(lobby_id), "players": [*ids]} if all(isinstance(each, int) for each in ids):
+            return Expectation(lobby_id, tuple(ids))
+    return None
 
 
 def _status(number: int) -> BotStatus:

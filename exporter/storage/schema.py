@@ -55,6 +55,7 @@ BOTS = Table(
     Column("lobbies_created", Integer, nullable=False),
     Column("removed_at", Double),  # since when the bot is no longer in the configuration
     Column("generation", BigInteger, nullable=False, server_default="0"),  # of the lease under which this was written
+    Column("expected", Text),  # who is expected in its newest lobby, as JSON
 )
 
 BOT_EVENTS = Table(

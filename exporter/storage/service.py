@@ -12,7 +12,7 @@ import structlog
 from exporter.errors import StartError
 from exporter.model import events as ev
 from exporter.model.history import HistoryItem, HistoryPage, HistoryQuery
-from exporter.model.status import BotRecord, Recalled
+from exporter.model.status import BotRecord, Expectation, ExpectedPlayers, Recalled
 from exporter.stats import StorageStats
 from exporter.storage.backlog import CAPACITY, Backlog, PendingBot
 from exporter.storage.database import Database, DatabaseInUse, Opened
@@ -83,6 +83,7 @@ class Storage:
         self._standing: dict[str, Standing] = {}
         self._stored: dict[str, StoredBot] = {}
         self._created: dict[str, int] = {}
+        self._expected: dict[str, Expectation | None] = {}
         self._late: asyncio.Future[dict[str, Recalled]] = asyncio.get_running_loop().create_future()
 
     # --- the life of it ---
@@ -157,6 +158,7 @@ class Storage:
             self._stored[name] = stored
             self._standing[name] = stored.standing
             self._created[name] = stored.lobbies_created
+            self._expected[name] = stored.expected
 
     async def doubt(self) -> None:
         """Note that orders which a process that is gone has begun are in doubt. Raises StorageTrouble."""
@@ -165,6 +167,11 @@ class Storage:
     async def flush(self) -> None:
         """Write down what is known of all bots now, for whoever runs them next. Raises StorageTrouble."""
         await self._writer.write_now()
+
+    def expected(self, bot: str, lobby_id: int) -> ExpectedPlayers:
+        """Return who is expected in a bot's lobby, whichever run or process created it."""
+        known = self._expected.get(bot)
+        return known.players if known is not None and known.lobby_id == lobby_id else None
 
     @property
     def lobbies_created(self) -> int:
@@ -213,8 +220,9 @@ class Storage:
         match change.event:
             case ev.BotStarted() | ev.BotStopped():
                 standing = self._standing[name] = standing.order(isinstance(change.event, ev.BotStarted))
-            case ev.LobbyCreated():
+            case ev.LobbyCreated(lobby_id=lobby_id, expected=expected):
                 self._created[name] = self._created.get(name, 0) + 1
+                self._expected[name] = Expectation(lobby_id, expected) if expected is not None else None
             case ev.BotRemoved(elsewhere=True):
                 return  # it is another process' to write
         self._records[name] = record
@@ -223,13 +231,15 @@ class Storage:
 
     def _put_bot(self, record: BotRecord, standing: Standing, removed_at: float | None = None) -> None:
         generation = self._generations.get(record.name, 0)
-        self._backlog.put_bot(PendingBot(record, standing, self._created.get(record.name, 0), removed_at, generation))
+        created, expected = self._created.get(record.name, 0), self._expected.get(record.name)
+        self._backlog.put_bot(PendingBot(record, standing, created, removed_at, generation, expected))
 
     def _forget(self, name: str, at: float) -> None:
         """A bot left the fleet: what is known of it is for the day on which it comes back."""
         record = self._records.pop(name, None)
         if record is not None:
-            row = bot_row(record, self._standing[name], self._created.get(name, 0), at)
+            created, expected = self._created.get(name, 0), self._expected.get(name)
+            row = bot_row(record, self._standing[name], created, at, expected=expected)
             self._stored[name] = stored_bot(row)
 
     def _on_lobby(self, change: ev.LobbyChange) -> None:
@@ -237,6 +247,9 @@ class Storage:
             return
         if (row := lobby_row(change.before, change.after, change.event.at)) is not None:
             self._backlog.put_lobby(row)
+        known, lobby = self._expected.get(change.event.bot), change.after
+        if known is not None and lobby is not None and not lobby.active and lobby.lobby_id == known.lobby_id:
+            self._expected[change.event.bot] = None  # nobody's ids are kept for longer than they are needed
 
     def _keep(self, item: HistoryItem) -> None:
         numbered = self._backlog.number(item)
@@ -256,6 +269,7 @@ class Storage:
         self._stored = left.bots | self._stored
         for name, stored in left.bots.items():
             self._standing.setdefault(name, stored.standing)
+            self._expected.setdefault(name, stored.expected)
         for name, record in self._records.items():
             self._put_bot(record, self._standing[name])
         self._keep_doubted(left.doubted)

@@ -4,10 +4,13 @@ import signal
 import time
 from pathlib import Path
 
+from exporter.platforms.dota2.wire import Team
 from tests.cluster.member import QUICK
-from tests.cluster.rig import Cluster, Member, cluster
+from tests.cluster.rig import Cluster, Json, Member, cluster
 from tests.eventually import until
 from tests.postgresql import PostgreSQL
+
+PLAYER = 76561197960287930
 
 
 async def owner_of_lobby(fleet: Cluster, lobby_id: str, *names: str) -> Member:
@@ -30,7 +33,8 @@ async def test_bots_are_shared_out_and_outlive_the_death_and_the_end_of_processe
         assert not +fleet.accounts.doubled, "while bots found their places, none was logged on twice"
 
         host = next(fleet.members[name] for name, bots in seen.items() if any(bot.startswith("dota") for bot in bots))
-        wanted = {"name": "Tonight", "password": "hunter2", "server_region": "EUW", "game_mode": "CM"}
+        wanted: Json = {"name": "Tonight", "password": "hunter2", "server_region": "EUW", "game_mode": "CM"}
+        wanted["expected_players"] = 1
         lobby = await host.order("POST", "/api/v1/lobbies", wanted)
         others = [name for name in seen if name != host.name]
 
@@ -53,7 +57,13 @@ async def test_bots_are_shared_out_and_outlive_the_death_and_the_end_of_processe
         assert "left the cluster" in heir.log
         assert "its lease has run out" not in last.log.rpartition(f"instance={heir.name}")[2], "nobody had to wait"
         await owner_of_lobby(fleet, str(lobby["lobby_id"]), last.name)
-        assert len(fleet.lobbies.lobbies) == 1, "the lobby is the same one, and there is no other"
+        (hosted,) = fleet.lobbies.lobbies.values()  # the lobby is the same one, and there is no other
+        fleet.lobbies.join(hosted, PLAYER, time.time(), "hunter2")
+        fleet.lobbies.seat(PLAYER, Team.RADIANT, 1, time.time())
+        seen_by_last = await until(
+            lambda: last.order("GET", f"/status/lobbies/{lobby['lobby_id']}"), lambda shown: shown["radiant_count"] == 1
+        )
+        assert seen_by_last["state"] == "ready", "the second owner after the one that was told knows who is expected"
 
         await fleet.start("four")
         await fleet.balanced(last.name, "four")

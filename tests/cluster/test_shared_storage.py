@@ -114,7 +114,7 @@ async def test_whoever_takes_a_bot_over_knows_what_the_other_one_was_told(where:
         one.claim("alpha")
         one.store.apply(ev.BotStopped("alpha", AT + 1))
         one.store.apply(ev.MaintenanceBegan("alpha", AT + 2, Maintenance(AT + 1e6, "new cables", "ann")))
-        one.store.apply(ev.LobbyCreated("alpha", AT + 3, 7, 1.0))
+        one.store.apply(ev.LobbyCreated("alpha", AT + 3, 7, 1.0, expected=4))
         one.release("alpha")
         await one.storage.flush()
         one.leases.give(["alpha"])
@@ -123,6 +123,7 @@ async def test_whoever_takes_a_bot_over_knows_what_the_other_one_was_told(where:
         assert not record.is_active, "an operator's order holds wherever the bot runs"
         assert record.maintenance == Maintenance(AT + 1e6, "new cables", "ann")
         assert two.storage.lobbies_created == 1
+        assert two.storage.expected("alpha", 7) == 4
         await two.storage.flush()
         assert (await two.history(limit=1))[0].message in ("Bot stopped manually", "two runs it now")
         assert rows(where, "SELECT removed_at, generation FROM bots") == [(None, 2)]

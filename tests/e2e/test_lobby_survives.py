@@ -66,7 +66,8 @@ async def test_killed_in_mid_lobby_and_in_mid_game(tmp_path: Path) -> None:
         async with exporter(config, data) as running:
             client = Client(running, data)
             await client.until("/status/bots/mine", lambda bot: bool(bot["available"]))
-            wanted = {"name": "Tonight", "password": "hunter2", "server_region": "EUW", "game_mode": "CM"}
+            wanted: Json = {"name": "Tonight", "password": "hunter2", "server_region": "EUW", "game_mode": "CM"}
+            wanted["expected_players"] = [str(each) for each in PLAYERS]
             lobby = await client.order("POST", "/api/v1/lobbies", wanted)
             running.process.kill()
             assert await running.exit_code() == -9
@@ -79,10 +80,13 @@ async def test_killed_in_mid_lobby_and_in_mid_game(tmp_path: Path) -> None:
             bot = await client.until("/status/bots/mine", lambda bot: bool(bot["state"] == "in_lobby"))
             assert (bot["healthy"], bot["available"], bot["current_lobby_id"]) == (True, False, lobby["lobby_id"])
             (hosted,) = world.lobbies.values()
-            for who, team in ((PLAYERS[0], Team.RADIANT), (PLAYERS[1], Team.DIRE)):
-                world.join(hosted, who, clock.now(), wanted["password"])
-                world.seat(who, team, 1, clock.now())
-            await client.until(place, lambda lobby: (lobby["radiant_count"], lobby["dire_count"]) == (1, 1))
+            for who in PLAYERS:
+                world.join(hosted, who, clock.now(), "hunter2")
+            world.seat(PLAYERS[0], Team.RADIANT, 1, clock.now())
+            half = await client.until(place, lambda lobby: bool(lobby["radiant_count"] == 1))
+            world.seat(PLAYERS[1], Team.DIRE, 1, clock.now())
+            both = await client.until(place, lambda lobby: bool(lobby["dire_count"] == 1))
+            assert (half["state"], both["state"]) == ("waiting", "ready"), "who is expected is known after the kill"
             await client.order("POST", f"/api/v1/lobbies/{lobby['lobby_id']}/launch")
             await client.until(place, lambda lobby: bool(lobby["state"] == "in_game"))
             running.process.kill()

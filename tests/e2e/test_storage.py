@@ -120,7 +120,7 @@ def only_line(ended: Ended, code: int) -> str:
 async def test_migrate(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("bots: []\n")
     flags = (f"--config.file={tmp_path / 'config.yaml'}", f"--data.dir={tmp_path}")
-    assert "is now up to date (schema 0002)" in only_line(await run_to_end("migrate", *flags), 0)
+    assert "is now up to date (schema 0003)" in only_line(await run_to_end("migrate", *flags), 0)
     with sqlite3.connect(tmp_path / "history.sqlite3") as database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
     assert "written by a newer version of bot-exporter (schema 9999" in only_line(await run_to_end(*flags), 2)

@@ -25,12 +25,12 @@ def test_migrate(where: Target, tmp_path: Path, capsys: pytest.CaptureFixture[st
         shown = capsys.readouterr()
         return code, re.sub(r".*(database|PostgreSQL).* (?=has|is|was)", "", (shown.out + shown.err).strip())
 
-    assert run("--check") == (1, "has schema none, this version needs 0002: run bot-exporter migrate")
+    assert run("--check") == (1, "has schema none, this version needs 0003: run bot-exporter migrate")
     assert where.path is None or not where.path.exists()
-    assert run() == (0, "is now up to date (schema 0002)")
-    assert run() == (0, "was up to date (schema 0002)")
-    assert run("--check") == (0, "is up to date (schema 0002)")
-    assert run("--check", f"--storage.url={url}") == (0, "is up to date (schema 0002)")
+    assert run() == (0, "is now up to date (schema 0003)")
+    assert run() == (0, "was up to date (schema 0003)")
+    assert run("--check") == (0, "is up to date (schema 0003)")
+    assert run("--check", f"--storage.url={url}") == (0, "is up to date (schema 0003)")
     database = Database(where)
     with database._transaction() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
@@ -59,5 +59,5 @@ async def test_many_databases_can_be_migrated_in_one_process_at_once(tmp_path: P
     await asyncio.gather(*(asyncio.to_thread(migrate, tmp_path / str(number)) for number in range(20)))
     for number in range(20):
         with sqlite3.connect(tmp_path / str(number) / "history.sqlite3") as database:
-            assert database.execute("SELECT version_num FROM alembic_version").fetchall() == [("0002",)]
+            assert database.execute("SELECT version_num FROM alembic_version").fetchall() == [("0003",)]
             assert database.execute("SELECT count(*) FROM bots").fetchall() == [(0,)]

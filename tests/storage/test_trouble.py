@@ -190,6 +190,8 @@ async def test_a_database_that_comes_after_the_bots_is_caught_up_with(where: Tar
         rig.connect("alpha", AT + 10)
         rig.store.apply(ev.BotStopped("beta", AT + 11))
         rig.store.apply(ev.BotStopped("gamma", AT + 11))
+        rig.store.apply(ev.LobbyCreated("alpha", AT + 12, 7, 0.5, 4))
+        rig.store.apply(ev.LobbyCreated("beta", AT + 12, 8, 0.5, 4))
     outage.begin()
     async with running(where) as rig:
         assert not rig.stats.opened
@@ -197,6 +199,8 @@ async def test_a_database_that_comes_after_the_bots_is_caught_up_with(where: Tar
         assert rig.store.bots["beta"].is_active  # nobody could know
         rig.connect("beta", AT + 20)
         rig.store.apply(ev.BotStarted("gamma", AT + 21))
+        rig.store.apply(ev.LobbyCreated("beta", AT + 22, 9, 0.5))
+        assert rig.storage.expected("alpha", 7) is None
         outage.end()
         late = await asyncio.wait_for(rig.storage.recalled_late(), LIMIT_S)
         assert {name: known.active for name, known in late.items()} == {"alpha": True, "beta": False, "gamma": True}
@@ -205,6 +209,7 @@ async def test_a_database_that_comes_after_the_bots_is_caught_up_with(where: Tar
         rig.store.apply(ev.BotRecalled("beta", AT + 30, late["alpha"].memory))
         assert rig.store.bots["alpha"].last_connected_at == AT + 10
         assert rig.store.bots["beta"].last_connected_at == AT + 20  # what this run knows is newer
+        assert (rig.storage.expected("alpha", 7), rig.storage.expected("beta", 8)) == (4, None)
         await rig.written()
         everything = await rig.history(limit=100)
         assert len({item.id for item in everything}) == len(everything)

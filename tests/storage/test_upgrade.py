@@ -22,6 +22,9 @@ from tests.storage.rig import AT, running
 _FOLDER = Path(__file__).resolve().parents[1] / "data" / "storage"
 DUMPS = {path.stem.removeprefix("schema_"): path for path in _FOLDER.glob("schema_*.sql")}
 
+EXPECTED = {"0003": (76561197960287930, 76561197960287931)}
+"""Who was expected in lobby 7, where the schema had a place for that."""
+
 
 def restore(where: Target, revision: str) -> None:
     """Put the database of an older version in place."""
@@ -68,5 +71,6 @@ async def test_nothing_that_is_in_it_is_lost(revision: str, sqlite: Target) -> N
         assert told == {"created", "in_doubt"}
         lobbies = [item.after for item in await rig.history(kinds=frozenset({HistoryKind.LOBBY}))]
         assert lobbies[0] == "finished"
+        assert rig.storage.expected("alpha", 7) == EXPECTED.get(revision)
         rig.touch("alpha", 1)  # and it can be written to
         await rig.written()

@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from exporter.errors import AuthReason
 from exporter.model import events as ev
@@ -12,13 +12,15 @@ from exporter.model.record import replace
 from exporter.model.states import BotStatus, LobbyState, RaceState
 from exporter.model.status import Maintenance
 from exporter.storage.database import Database
-from exporter.storage.engine import Target, reader_engine
+from exporter.storage.engine import Target, reader_engine, writer_engine
 from exporter.storage.repository import BotRepository
 from exporter.storage.schema import BOT_EVENTS, BOTS, LOBBIES, RACES
 from exporter.storage.writer import Limits
 from tests.eventually import eventually
 from tests.fleet import race_view
 from tests.storage.rig import AT, Rig, lobby, running
+
+LOBBY_ID = 2**64 - 5
 
 
 def rows(where: Target, table: object) -> list[dict[str, object]]:
@@ -74,6 +76,48 @@ async def test_a_restart_remembers_what_still_holds_and_believes_nothing(where: 
         assert (gamma.status, gamma.is_active, gamma.maintenance) == (BotStatus.DISCONNECTED, False, None)
         (newest,) = await rig.history(limit=1, bots=frozenset({"alpha"}))
         assert (newest.before, newest.after) == ("connected", "unknown")
+
+
+async def test_who_is_expected_in_a_lobby_is_remembered_until_it_is_over(where: Target) -> None:
+    ids = (76561197960287930, 76561197960287931)
+    async with running(where) as rig:
+        rig.add("alpha", "beta", "gamma")
+        rig.store.apply(ev.LobbyCreated("alpha", AT + 1, LOBBY_ID, 0.5, ids))
+        rig.store.apply(ev.LobbyUpdated("alpha", AT + 1, lobby()))
+        rig.store.apply(ev.LobbyCreated("beta", AT + 1, 7, 0.5, 4))
+        rig.store.apply(ev.LobbyCreated("beta", AT + 2, 8, 0.5))
+        rig.store.apply(ev.LobbyCreated("gamma", AT + 1, 9, 0.5, 3))
+    async with running(where) as rig:
+        assert rig.storage.expected("alpha", LOBBY_ID) == ids, "whether or not the bot has come yet"
+        rig.add("alpha", "beta", at=AT + 100)
+        rig.store.apply(ev.BotRemoved("alpha", AT + 101))
+        rig.add("alpha", at=AT + 102)
+        assert rig.storage.expected("alpha", LOBBY_ID) == ids
+        assert rig.storage.expected("alpha", LOBBY_ID - 1) is None
+        assert (rig.storage.expected("beta", 7), rig.storage.expected("beta", 8)) == (None, None)
+        assert rig.storage.expected("gamma", 9) == 3
+        rig.store.apply(ev.LobbyUpdated("alpha", AT + 103, lobby()))
+        rig.store.apply(ev.LobbyForgotten("alpha", AT + 104, str(LOBBY_ID)))  # lost sight of: it may be found again
+        assert rig.storage.expected("alpha", LOBBY_ID) == ids
+    async with running(where) as rig:
+        rig.add("alpha", at=AT + 200)
+        assert rig.storage.expected("alpha", LOBBY_ID) == ids
+        rig.store.apply(ev.LobbyUpdated("alpha", AT + 201, lobby(LobbyState.FINISHED)))
+        assert rig.storage.expected("alpha", LOBBY_ID) is None
+    assert [row["expected"] for row in rows(where, BOTS) if row["name"] == "alpha"] == [None]
+
+
+@pytest.mark.parametrize("text", ["7", "{", '{"lobby_id": 7}', '{"lobby_id": 7, "players": ["a"]}'])
+async def test_what_somebody_wrote_by_hand_about_a_lobby_says_nothing(where: Target, text: str) -> None:
+    async with running(where) as rig:
+        rig.add("alpha")
+        rig.store.apply(ev.LobbyCreated("alpha", AT + 1, 7, 0.5, 4))
+    engine = writer_engine(where)
+    with engine.begin() as connection:
+        connection.execute(update(BOTS).values(expected=text))
+    engine.dispose()
+    async with running(where) as rig:
+        assert rig.storage.expected("alpha", 7) is None
 
 
 async def test_an_order_wins_until_the_opposite_or_another_configuration(where: Target) -> None:

@@ -283,6 +283,25 @@ async def test_what_is_remembered_of_a_bot_decides_whether_it_runs(store: Status
     await supervisor.shutdown()
 
 
+async def test_a_bot_may_ask_who_is_expected_in_its_own_lobbies(store: StatusStore) -> None:
+    known = {("alpha", 7): 4, ("beta", 8): 2}
+    supervisor = Supervisor(
+        store,
+        {"testing": EagerService()},
+        clock=ManualClock(),
+        rng=random.Random(3),
+        policy=RetryPolicy(),
+        hide=lambda *_: None,
+        draining=lambda: False,
+        expected=lambda bot, lobby: known.get((bot, lobby)),
+    )
+    await supervisor.add(BotSpec("alpha", TRAITS, Options("alpha"), active=False))
+    bot = supervisor.bot("alpha")
+    assert isinstance(bot, EagerBot)
+    assert (bot.context.expected(7), bot.context.expected(8)) == (4, None)
+    await supervisor.shutdown()
+
+
 async def test_a_bot_that_another_process_is_to_run_leaves_without_an_end(
     store: StatusStore, supervisor: Supervisor
 ) -> None:

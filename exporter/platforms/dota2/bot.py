@@ -469,12 +469,9 @@ class Dota2Bot:
             self._gc.request(GcMsg.LOBBY_SET_TEAM_SLOT, requests.TO_THE_POOL)
 
     def _created(self, lobby: pb.CSODOTALobby, now: float) -> None:
-        context = self._context
         self._desk.created()
-        self._hosting.created()
-        took_s = max(0.0, now - self._create_began)
-        context.report(ev.LobbyCreated(context.name, context.clock.now(), lobby.lobby_id, took_s))
-        context.log.info("lobby created", lobby=lobby.lobby_id)
+        self._hosting.created(lobby.lobby_id, max(0.0, now - self._create_began))
+        self._context.log.info("lobby created", lobby=lobby.lobby_id)
 
     def _dispose(self) -> None:
         """Destroy the lobby that nobody wants; if that is refused, leave it."""

@@ -12,13 +12,13 @@ from typing import Final
 from exporter.model import events as ev
 from exporter.model.record import replace
 from exporter.model.states import LobbyState
-from exporter.model.status import LobbyRecord
+from exporter.model.status import ExpectedPlayers, LobbyRecord
 from exporter.platforms.base import BotContext
 from exporter.platforms.dota2.alarm import soonest
 from exporter.platforms.dota2.lobby import UNASSIGNED, creating_record, gone_record, lobby_record
 from exporter.platforms.dota2.options import GC_CONNECTED, IN_GAME, IN_LOBBY
 from exporter.platforms.dota2.proto import dota2_pb2 as pb
-from exporter.platforms.dota2.settings import Expected, LobbySettings, lobby_has
+from exporter.platforms.dota2.settings import LobbySettings, lobby_has
 
 _UNWANTED_S: Final = 600.0
 _NEVER: Final = math.inf  # done once, and not again
@@ -49,8 +49,8 @@ class Hosting:
         self._context = context
         self._timing = timing
         self._leave = leave
-        self._expected: Expected = None
-        self._expected_next: Expected = None
+        self._expected: ExpectedPlayers = None
+        self._expected_next: ExpectedPlayers = None
         self._over: dict[str, float] = {}
         self._unwanted: list[tuple[LobbySettings, float]] = []
         self._creating: LobbyRecord | None = None
@@ -99,6 +99,8 @@ class Hosting:
             self.gone(now)
         if fresh:
             self._expected, self._expected_next = self._expected_next, None
+        if self._expected is None:
+            self._expected = self._context.expected(lobby.lobby_id)
         self._adopt_by = None
         self._lobby = lobby
         record = lobby_record(
@@ -140,20 +142,21 @@ class Hosting:
 
     # what is ordered
 
-    def create_began(self, settings: LobbySettings, expected: Expected) -> None:
+    def create_began(self, settings: LobbySettings, expected: ExpectedPlayers) -> None:
         """A lobby was asked for."""
         self._expected_next = expected
         self._creating = creating_record(settings, bot=self._context.name, at=self._context.clock.now())
         self._report_lobby(self._creating)
 
-    def created(self) -> None:
+    def created(self, lobby_id: int, took_s: float) -> None:
         """The lobby that was asked for is there, and is seen next."""
-        self._creating = None
-        self._context.report(ev.LobbyForgotten(self._context.name, self._context.clock.now(), self._context.name))
+        self._created()
+        now = self._context.clock.now()
+        self._context.report(ev.LobbyCreated(self._context.name, now, lobby_id, took_s, self._expected_next))
 
     def not_created(self, settings: LobbySettings, now: float, *, unwanted: bool) -> None:
         """It was refused, or takes too long: then it is `unwanted` when it comes."""
-        self.created()
+        self._created()
         self._expected_next = None
         if unwanted:
             self._unwanted.append((settings, now + _UNWANTED_S))
@@ -207,6 +210,10 @@ class Hosting:
                 lobby=self.record and self.record.key,
                 team=self.record and self.record.bot_team,
             )
+
+    def _created(self) -> None:
+        self._creating = None
+        self._context.report(ev.LobbyForgotten(self._context.name, self._context.clock.now(), self._context.name))
 
     def _tell(self, record: LobbyRecord, now: float) -> None:
         known = self.record

@@ -10,10 +10,10 @@ from typing import Final
 
 from exporter.model.record import replace
 from exporter.model.states import NO_MATCH, UNKNOWN_OUTCOME, LobbyState
-from exporter.model.status import LobbyPlayer, LobbyRecord
+from exporter.model.status import ExpectedPlayers, LobbyPlayer, LobbyRecord
 from exporter.platforms.dota2.choices import MODES, REGIONS
 from exporter.platforms.dota2.proto import dota2_pb2 as pb
-from exporter.platforms.dota2.settings import Expected, LobbySettings
+from exporter.platforms.dota2.settings import LobbySettings
 from exporter.platforms.dota2.wire import Outcome, Phase, Team
 
 RADIANT: Final = "radiant"
@@ -52,7 +52,7 @@ def lobby_record(
     bot: str,
     steamid: int,
     at: float,
-    expected: Expected,
+    expected: ExpectedPlayers,
     before: LobbyRecord | None,
     note: Note,
 ) -> LobbyRecord:
@@ -124,7 +124,7 @@ def seated(player: LobbyPlayer) -> bool:
 def _state(
     lobby: pb.CSODOTALobby,
     players: tuple[LobbyPlayer, ...],
-    expected: Expected,
+    expected: ExpectedPlayers,
     before: LobbyRecord | None,
     note: Note,
 ) -> LobbyState:
@@ -137,7 +137,7 @@ def _state(
         return before.state if before is not None else LobbyState.WAITING
 
 
-def _all_seated(players: tuple[LobbyPlayer, ...], expected: Expected) -> bool:
+def _all_seated(players: tuple[LobbyPlayer, ...], expected: ExpectedPlayers) -> bool:
     sitting = {each.steam_id for each in players if seated(each)}
     if expected is None:
         return False

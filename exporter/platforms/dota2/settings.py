@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Final
 
 from exporter.errors import OrderInvalid
+from exporter.model.status import ExpectedPlayers
 from exporter.platforms.dota2.choices import (
     MODES,
     MOST,
@@ -28,7 +29,7 @@ FIRST_STEAM_ID: Final = 0x0110000100000000
 LAST_STEAM_ID: Final = FIRST_STEAM_ID + 2**32 - 1
 
 Expected = int | Collection[int] | None
-"""Who has to sit on a team before a lobby is ready: how many, or which 64-bit Steam ids; None if nobody said."""
+"""Who is expected, as somebody may say it; `check_expected` makes ExpectedPlayers of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +105,15 @@ def lobby_settings(given: Mapping[str, object]) -> LobbySettings:
     return LobbySettings(**_checked(given))  # type: ignore[arg-type]
 
 
-def check_expected(given: Expected) -> Expected:
-    """Return who is expected, as a number or a frozen set; raises OrderInvalid."""
+def check_expected(given: Expected) -> ExpectedPlayers:
+    """Return who is expected, as a number or as Steam ids, each once; raises OrderInvalid."""
     if given is None:
         return None
     if isinstance(given, int):
         if isinstance(given, bool) or not 1 <= given <= MOST_SEATED:
             raise OrderInvalid(f"expected_players: must be 1 to {MOST_SEATED} players, or a list of their Steam ids")
         return given
-    ids = frozenset(given)
+    ids = tuple(dict.fromkeys(given))
     if not 1 <= len(ids) <= MOST_SEATED:
         raise OrderInvalid(f"expected_players: give 1 to {MOST_SEATED} Steam ids")
     for each in ids:

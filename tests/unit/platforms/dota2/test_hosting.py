@@ -17,8 +17,9 @@ class Scene(HostingRig):
 
     def __init__(self) -> None:
         self.unexpected: list[ev.Change] = []
+        self.told: list[ev.Event] = []
         self.store = StatusStore(on_unexpected=self.unexpected.append)
-        super().__init__(self.store.apply)
+        super().__init__(self._report)
 
     @property
     def bot(self) -> BotRecord:
@@ -27,6 +28,10 @@ class Scene(HostingRig):
     @property
     def lobbies(self) -> list[LobbyRecord]:
         return list(self.store.lobbies.values())
+
+    def _report(self, event: ev.Event) -> None:
+        self.told.append(event)
+        self.store.apply(event)
 
     def see(self, *people: gc.Person, now: float = 10.0, **fields: object) -> LobbyRecord:
         self.play(*gc.subscribed(gc.lobby(*people, **fields)), now)  # type: ignore[arg-type]
@@ -47,7 +52,7 @@ def test_a_lobby_that_is_asked_for_is_shown_and_keeps_its_bot_from_other_work() 
 def test_who_is_expected_holds_for_the_lobby_that_was_asked_for_and_for_no_other() -> None:
     scene, ann = Scene(), gc.Person(gc.BASE + 10, Team.RADIANT, 1)
     scene.hosting.create_began(SETTINGS, 1)
-    scene.hosting.created()
+    scene.hosting.created(gc.LOBBY_ID, 0.5)
     assert scene.see().state is LobbyState.WAITING
     assert scene.see(gc.HOST, ann).state is LobbyState.READY
     scene.hosting.out_of_sight()
@@ -57,6 +62,23 @@ def test_who_is_expected_holds_for_the_lobby_that_was_asked_for_and_for_no_other
     scene.hosting.create_began(SETTINGS, 1)
     scene.hosting.not_created(SETTINGS, 21.0, unwanted=True)
     assert scene.see(gc.HOST, ann, lobby_id=9).state is LobbyState.WAITING
+
+
+def test_who_is_expected_is_told_once_the_lobby_is_there() -> None:
+    scene = Scene()
+    scene.hosting.create_began(SETTINGS, (gc.BASE + 10,))
+    scene.hosting.created(gc.LOBBY_ID, 0.5)
+    assert scene.told[-1] == ev.LobbyCreated("alice", scene.clock.now(), gc.LOBBY_ID, 0.5, (gc.BASE + 10,))
+
+
+def test_of_a_lobby_that_is_found_whoever_knows_is_asked_who_is_expected() -> None:
+    scene, ann = Scene(), gc.Person(gc.BASE + 10, Team.RADIANT, 1)
+    assert scene.see(gc.HOST, ann).state is LobbyState.WAITING, "nobody knows it yet: the database is away"
+    scene.known[gc.LOBBY_ID] = (gc.BASE + 10, gc.BASE + 11)
+    assert scene.see(gc.HOST, ann).state is LobbyState.WAITING
+    assert scene.see(gc.HOST, ann, gc.Person(gc.BASE + 11, Team.DIRE, 1)).state is LobbyState.READY
+    scene.known.clear()
+    assert scene.see(gc.HOST, ann, gc.Person(gc.BASE + 11, Team.DIRE, 2)).state is LobbyState.READY, "it is known now"
 
 
 def test_a_session_that_ends_and_one_that_brings_it_again() -> None:

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.model.states import LOBBY_OUTCOMES, LobbyState
-from exporter.model.status import LobbyRecord
+from exporter.model.status import ExpectedPlayers, LobbyRecord
 from exporter.platforms.dota2.lobby import account_id, creating_record, gone_record, lobby_record
 from exporter.platforms.dota2.proto import dota2_pb2 as pb
-from exporter.platforms.dota2.settings import Expected, LobbySettings
+from exporter.platforms.dota2.settings import LobbySettings
 from exporter.platforms.dota2.wire import Phase, Team
 from tests.unit.platforms.dota2.gc import BASE, BOT, HOST, LOBBY_ID, PASSWORD, Person, lobby, static
 
@@ -29,7 +29,7 @@ class Mapper:
         said: pb.CSODOTALobby,
         names: pb.CSODOTAStaticLobby | None = None,
         *,
-        expected: Expected = None,
+        expected: ExpectedPlayers = None,
         before: LobbyRecord | None = None,
     ) -> LobbyRecord:
         return lobby_record(
@@ -71,11 +71,13 @@ def test_every_phase(read: Mapper, phase: Phase, state: str) -> None:
         (None, "waiting"),
         (2, "ready"),
         (3, "waiting"),
-        (frozenset({ANN.steam_id, BEN.steam_id}), "ready"),
-        (frozenset({ANN.steam_id, BASE + 99}), "waiting"),
+        ((ANN.steam_id, BEN.steam_id), "ready"),
+        ((ANN.steam_id, BASE + 99), "waiting"),
     ],
 )
-def test_an_open_lobby_is_ready_when_the_expected_players_sit(read: Mapper, expected: Expected, state: str) -> None:
+def test_an_open_lobby_is_ready_when_the_expected_players_sit(
+    read: Mapper, expected: ExpectedPlayers, state: str
+) -> None:
     assert str(read(lobby(HOST, ANN, BEN), expected=expected).state) == state
 
 

@@ -94,7 +94,7 @@ def test_changes_leave_the_rest() -> None:
 def test_who_is_expected() -> None:
     assert check_expected(None) is None
     assert check_expected(10) == 10
-    assert check_expected([PLAYER, PLAYER]) == frozenset({PLAYER})
+    assert check_expected([PLAYER, PLAYER]) == (PLAYER,)
     for wrong in (0, 11, True, [], [5], range(PLAYER, PLAYER + 11)):
         with pytest.raises(OrderRefused, match="expected_players"):
             check_expected(wrong)

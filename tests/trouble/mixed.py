@@ -207,6 +207,7 @@ async def mixed_fleet(
     rooms_each: int = 1,
     policy: Policy | None = None,
     site_token_s: float = TOKEN_LIFE_S,
+    retry: RetryPolicy = RETRY,
     platforms: Mapping[str, Platform] = PLATFORMS,
 ) -> AsyncIterator[MixedFleet]:
     """Run it, all of it connected; afterwards no socket and no task may be left of it, and its log must be clean."""
@@ -235,7 +236,7 @@ async def mixed_fleet(
                 WebSettings(listen=(("127.0.0.1", 0),)),
                 folder / "data",
                 clock=wall,
-                policy=RETRY,
+                policy=retry,
                 stagger_s=0.1,
                 platforms=platforms,
             )

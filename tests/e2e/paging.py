@@ -34,9 +34,8 @@ def quick(text: str) -> str:
     def divided(found: re.Match[str]) -> str:
         return f"{found[1]}: {int(found[2]) * _UNIT_S[found[3]] * 1000 // FASTER}ms"
 
-    return re.sub(
-        r"\b(for|group_wait|group_interval|repeat_interval): (\d+)([smh])$", divided, text, flags=re.MULTILINE
-    )
+    keys = "for|keep_firing_for|group_wait|group_interval|repeat_interval"
+    return re.sub(rf"\b({keys}): (\d+)([smh])$", divided, text, flags=re.MULTILINE)
 
 
 def _put(text: str, **places: str) -> str:
@@ -145,7 +144,7 @@ class Chain:
 
         await self.until(silent)
         await self.until(lambda: len(self.pages) == len(self.pages_over))
-        await self.barrier(twice=True)
+        await self.barrier(twice=bool(self.tickets))  # without a ticket there is no good news to come
         self.inboxes.clear()
 
     async def barrier(self, *, twice: bool = False) -> None:

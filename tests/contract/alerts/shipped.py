@@ -23,6 +23,7 @@ class Alert:
     name: str
     expr: str
     for_minutes: int
+    keep_minutes: int
     labels: dict[str, str]
     annotations: dict[str, str]
 
@@ -45,6 +46,7 @@ def alerts() -> tuple[Alert, ...]:
             rule["alert"],
             rule["expr"].strip(),
             _minutes(rule.get("for", "0m")),
+            _minutes(rule.get("keep_firing_for", "0m")),
             rule["labels"],
             rule["annotations"],
         )

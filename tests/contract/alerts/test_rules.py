@@ -11,7 +11,7 @@ from exporter.runner import RetryPolicy
 from tests.contract.alerts.promtool import firing_at, judge, scene
 from tests.contract.alerts.shipped import Alert, alerts
 from tests.contract.alerts.troubles import AT_REST, BEGIN, TROUBLES, Rest, Trouble
-from tests.contract.alerts.world import FLEET, JOB, Series, always, at, gone, name, world
+from tests.contract.alerts.world import FLEET, JOB, Series, Value, always, at, gone, name, world
 
 RULES = {alert.id: alert for alert in alerts()}
 
@@ -82,7 +82,7 @@ def test_an_alert_fires_after_its_time_says_what_to_do_and_resolves(trouble: Tro
     fires = BEGIN + trouble.rise + rule.for_minutes
     end = fires + 3
     labels = {**rule.labels, **trouble.labels}
-    over = end + trouble.fall
+    over = end + trouble.fall + rule.keep_minutes
     queries = [
         this_at(BEGIN - 1, rule),
         this_at(fires - 1, rule),
@@ -104,6 +104,22 @@ def test_an_alert_fires_after_its_time_says_what_to_do_and_resolves(trouble: Tro
     }
     found = scene("fires and resolves", trouble.until(end), over + 1, queries=queries, texts=[text])
     judge([found], tmp_path, only=rule.name)
+
+
+@pytest.mark.parametrize("trouble", [each for each in TROUBLES if RULES[each.id].keep_minutes], ids=str)
+def test_scrapes_that_fail_are_no_end(trouble: Trouble, tmp_path: Path) -> None:
+    """Two in a row, with the series of the process stale for as long."""
+    rule = RULES[trouble.id]
+    fires = BEGIN + trouble.rise + rule.for_minutes
+    failed, end = range(fires + 2, fires + 4), fires + 7
+
+    def scraped(value: Value) -> Value:
+        return lambda minute: None if minute in failed else value(minute)
+
+    seen = {series: scraped(value) for series, value in trouble.until(end + 1).items()}
+    seen[name("up")] = lambda minute: float(minute not in failed)
+    queries = [this_at(minute, rule, {**rule.labels, **trouble.labels}) for minute in range(fires, end + 1)]
+    judge([scene("scrapes fail", seen, end, queries=queries)], tmp_path, only=rule.name)
 
 
 @each_trouble

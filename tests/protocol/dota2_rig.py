@@ -7,7 +7,7 @@ from typing import Any
 
 from exporter.model import events as ev
 from exporter.model.status import LobbyRecord
-from exporter.platforms.dota2.bot import Dota2Timing
+from exporter.platforms.dota2.playing import Dota2Timing
 from exporter.platforms.dota2.settings import LobbySettings
 from exporter.platforms.dota2.wire import Team
 from exporter.simulators.dota2 import Coordinator, Lobby, Policy, Style, truth_of

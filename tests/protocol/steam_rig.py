@@ -13,8 +13,9 @@ from typing import Any
 from exporter.metrics.counters import Counters
 from exporter.model import events as ev
 from exporter.model.status import BotRecord
-from exporter.platforms.dota2.bot import Dota2Bot, Dota2Timing
+from exporter.platforms.dota2.bot import Dota2Bot
 from exporter.platforms.dota2.options import DOTA2, Dota2Options
+from exporter.platforms.dota2.playing import Dota2Timing
 from exporter.platforms.dota2.service import Dota2Service
 from exporter.platforms.steam.account import AccountSecrets
 from exporter.platforms.steam.network import SteamNetwork, open_network

@@ -11,7 +11,8 @@ import structlog
 
 from exporter.errors import OrderInDoubt, OrderRefused
 from exporter.model import events as ev
-from exporter.platforms.dota2.bot import Dota2Bot, Dota2Timing
+from exporter.platforms.dota2.bot import Dota2Bot
+from exporter.platforms.dota2.playing import Dota2Timing
 from exporter.platforms.dota2.settings import LobbySettings
 from exporter.platforms.dota2.wire import GcMsg, JoinResult, Team
 from exporter.simulators.dota2 import Plan, Policy, Style

@@ -54,6 +54,7 @@ class Hosting:
         self._over: dict[str, float] = {}
         self._unwanted: list[tuple[LobbySettings, float]] = []
         self._creating: LobbyRecord | None = None
+        self._create_began = 0.0
         self._lobby: pb.CSODOTALobby | None = None
         self._adopt_by: float | None = None
         self._move_by: float | None = None
@@ -145,14 +146,15 @@ class Hosting:
     def create_began(self, settings: LobbySettings, expected: ExpectedPlayers) -> None:
         """A lobby was asked for."""
         self._expected_next = expected
+        self._create_began = self._context.clock.monotonic()
         self._creating = creating_record(settings, bot=self._context.name, at=self._context.clock.now())
         self._report_lobby(self._creating)
 
-    def created(self, lobby_id: int, took_s: float) -> None:
+    def created(self, lobby_id: int, now: float) -> None:
         """The lobby that was asked for is there, and is seen next."""
         self._created()
-        now = self._context.clock.now()
-        self._context.report(ev.LobbyCreated(self._context.name, now, lobby_id, took_s, self._expected_next))
+        at, took_s = self._context.clock.now(), max(0.0, now - self._create_began)
+        self._context.report(ev.LobbyCreated(self._context.name, at, lobby_id, took_s, self._expected_next))
 
     def not_created(self, settings: LobbySettings, now: float, *, unwanted: bool) -> None:
         """It was refused, or takes too long: then it is `unwanted` when it comes."""

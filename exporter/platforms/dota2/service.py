@@ -6,8 +6,9 @@ from pathlib import Path
 
 from exporter.config import Config
 from exporter.platforms.base import BotContext, LogonQueue
-from exporter.platforms.dota2.bot import Dota2Bot, Dota2Timing
+from exporter.platforms.dota2.bot import Dota2Bot
 from exporter.platforms.dota2.options import Dota2Options
+from exporter.platforms.dota2.playing import Dota2Timing
 from exporter.platforms.steam.network import SteamNetwork, open_network
 from exporter.stats import LogonStats
 from exporter.timing import Clock

@@ -11,7 +11,7 @@ import aiohttp
 
 from exporter.app import Application, application, load_fleet
 from exporter.platforms import PLATFORMS
-from exporter.platforms.dota2.bot import Dota2Timing
+from exporter.platforms.dota2.playing import Dota2Timing
 from exporter.platforms.dota2.service import open_service
 from exporter.platforms.dota2.wire import Team
 from exporter.timing import SystemClock

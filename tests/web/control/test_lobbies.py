@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from exporter.model import events as ev
-from exporter.platforms.dota2.bot import Dota2Timing
+from exporter.platforms.dota2.playing import Dota2Timing
 from exporter.platforms.dota2.settings import LobbySettings
 from exporter.platforms.dota2.wire import GcMsg, JoinResult
 from exporter.timing import SystemClock

@@ -52,7 +52,7 @@ def test_a_lobby_that_is_asked_for_is_shown_and_keeps_its_bot_from_other_work() 
 def test_who_is_expected_holds_for_the_lobby_that_was_asked_for_and_for_no_other() -> None:
     scene, ann = Scene(), gc.Person(gc.BASE + 10, Team.RADIANT, 1)
     scene.hosting.create_began(SETTINGS, 1)
-    scene.hosting.created(gc.LOBBY_ID, 0.5)
+    scene.hosting.created(gc.LOBBY_ID, scene.clock.monotonic())
     assert scene.see().state is LobbyState.WAITING
     assert scene.see(gc.HOST, ann).state is LobbyState.READY
     scene.hosting.out_of_sight()
@@ -67,7 +67,7 @@ def test_who_is_expected_holds_for_the_lobby_that_was_asked_for_and_for_no_other
 def test_who_is_expected_is_told_once_the_lobby_is_there() -> None:
     scene = Scene()
     scene.hosting.create_began(SETTINGS, (gc.BASE + 10,))
-    scene.hosting.created(gc.LOBBY_ID, 0.5)
+    scene.hosting.created(gc.LOBBY_ID, scene.clock.monotonic() + 0.5)
     assert scene.told[-1] == ev.LobbyCreated("alice", scene.clock.now(), gc.LOBBY_ID, 0.5, (gc.BASE + 10,))
 
 

@@ -189,7 +189,6 @@ class Connection(web.RequestHandler):
         if status >= 500 or request.writer.output_size > 0:
             return super().handle_error(request, status, exc, message)
         response = problem_answer(status, "this is not a valid HTTP request", None)
-        self._headers.complete(response.headers)
         response.force_close()
         return response
 

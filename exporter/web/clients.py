@@ -43,22 +43,28 @@ class Clients:
 
     def __init__(self, is_loopback: Callable[[object], bool], trusted: Iterable[Network] = ()) -> None:
         self._is_loopback = is_loopback
+        self._directly = lru_cache(maxsize=1024)(self._peer)  # each request of a connection asks the same
         self.trusted: tuple[Network, ...] = tuple(trusted)
 
-    def of(self, request: web.Request) -> Client:
+    def of(self, request: web.BaseRequest) -> Client:
         """Return who has sent a request."""
-        peername, here = request.get_extra_info("peername"), self._is_loopback(request.get_extra_info("sockname"))
+        connection = request.protocol
+        directly = self._directly(connection.peername, connection.sockname)
         forwarded = request.headers.getall(hdrs.X_FORWARDED_FOR, ())
         if not forwarded:
-            return Client(group_of(peername), here)
-        peer = _address(peername)
+            return directly
+        peer = _address(connection.peername)
         origin = self._origin(peer, forwarded)
-        return Client(group_of(origin), here and (origin is peer or (origin is not None and origin.is_loopback)))
+        here = directly.loopback and (origin is peer or (origin is not None and origin.is_loopback))
+        return Client(group_of(origin), here)
 
     def trusts(self, peer: object) -> bool:
         """Say whether a peer is a trusted proxy, which speaks for many."""
         address = _address(peer)
         return address is not None and any(address in network for network in self.trusted)
+
+    def _peer(self, peername: object, sockname: object) -> Client:
+        return Client(group_of(peername), self._is_loopback(sockname))
 
     def _origin(self, peer: _Address | None, forwarded: Iterable[str]) -> _Address | None:
         """Go back from the peer as long as a trusted proxy says who was before; what is no address ends the way."""

@@ -16,10 +16,7 @@ from exporter.web.untaken import Untaken
 from exporter.web_config import ServerTls
 
 PIECE: Final = 60 * 1024
-"""How much of an answer is written at once: the next piece waits until the client has taken most of this one.
-
-It fits a segment of the largest size (65,483 bytes to this machine itself): a little more costs nearly twice as much.
-"""
+"""How much of an answer may wait for its client before no more of it is written; a larger one goes out bit by bit."""
 
 _log = structlog.get_logger(component="web")
 
@@ -189,7 +186,6 @@ class Connection(web.RequestHandler):
         if status >= 500 or request.writer.output_size > 0:
             return super().handle_error(request, status, exc, message)
         response = problem_answer(status, "this is not a valid HTTP request", None)
-        self._headers.complete(response.headers)
         response.force_close()
         return response
 

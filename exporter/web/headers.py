@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from aiohttp import hdrs, web
+from aiohttp import hdrs
 from multidict import MutableMultiMapping, istr
 
 _SERVER = "bot-exporter"
@@ -19,7 +19,7 @@ _REST = MappingProxyType(
         "Cache-Control": "no-store",
     }
 )
-_ALWAYS: Mapping[str, str] = {istr(name): value for name, value in ({"Server": _SERVER} | _REST).items()}
+_ALWAYS: Mapping[str, str] = {istr(name): value for name, value in _REST.items()}
 
 
 INSTANCE = "Bot-Exporter-Instance"
@@ -35,14 +35,10 @@ class AnswerHeaders:
 
     def complete(self, headers: MutableMultiMapping[str]) -> None:
         """Add the headers that every answer has; what a handler has set stays, unless it is configured."""
+        headers[hdrs.SERVER] = _SERVER  # the library's own names its version
         for name, value in _ALWAYS.items():
             headers.setdefault(name, value)
         if self._instance is not None:
             headers.setdefault(INSTANCE, self._instance)
         for name, value in self.configured.items():
             headers[name] = value
-
-    async def on_prepare(self, _: object, response: web.StreamResponse) -> None:
-        """Do so just before an answer is sent (aiohttp's on_response_prepare)."""
-        response.headers[hdrs.SERVER] = _SERVER  # the library's own names its version
-        self.complete(response.headers)

@@ -13,6 +13,7 @@ from exporter.model.states import PlatformTraits
 from exporter.store import Records
 from exporter.web import encode
 from exporter.web.answers import HttpProblem, json_answer
+from exporter.web.request import NAMES
 from exporter.web.status import find_bot
 
 HistorySource = Callable[[HistoryQuery], Awaitable[HistoryPage]]
@@ -39,7 +40,7 @@ class HistoryRoutes:
 
     async def bot(self, request: web.Request) -> web.Response:
         """Return what has happened to one bot, also to one that has left the fleet."""
-        asked = request.match_info["name"]
+        asked = request[NAMES]["name"]
         record = find_bot(self._store, asked)
         name = record.name if record is not None else asked
         query = self._query(request, ("kind", *_NUMBERS), bots=frozenset({name}))

@@ -6,22 +6,20 @@ guarded    -> problems become answers, bugs become a 500 without details
 paced      -> the rate limit of the web configuration file
 uncrowded  -> the last connection of an address is for scrapes and probes
 addressed  -> Host, Origin, Sec-Fetch-Site: is it us who were asked, and by a page of ours?
-known      -> 404 and 405
+known      -> 404 and 405 (`ways`)
 typed      -> bodies are JSON, and not packed
 admitted   -> keys and users
 received   -> the whole body is here, in time and not too large
 
-Which of the checks, from `paced` on, concern a route is resolved once.
+Which of the checks, from `paced` on, concern a route is resolved once (`ways`).
 """
 
 import asyncio
 import math
 import re
-from collections.abc import Callable, Sequence
 
 import structlog
-from aiohttp import hdrs, web
-from aiohttp.typedefs import Handler, Middleware
+from aiohttp import HttpVersion11, hdrs, web
 from multidict import istr
 
 from exporter.addresses import LIVENESS
@@ -30,41 +28,25 @@ from exporter.timing import Clock
 from exporter.web.answers import JSON_TYPE, HttpProblem, problem_answer
 from exporter.web.clients import Clients
 from exporter.web.connection import PIECE, Connection
-from exporter.web.keys import KEY, Access, Gate
+from exporter.web.keys import KEY, Gate
 from exporter.web.listeners import Listeners
 from exporter.web.rate import RateLimiter
-from exporter.web.routes import PROBES, STREAM, Route
+from exporter.web.routes import PROBES, Route
 from exporter.web.settings import Limits
 from exporter.web.slots import Slots
 from exporter.web.stream.feed import ADMISSION, BEGUN, is_websocket, takes_events
 from exporter.web.streaming import in_pieces
+from exporter.web.ways import SAFE, Check, Way, Ways
 
-Check = Callable[[web.Request], None]
-"""Raises HttpProblem for what may not pass."""
-
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-_METHODS = _SAFE | {"POST", "PUT", "PATCH", "DELETE", "CONNECT"}
+_METHODS = SAFE | {"POST", "PUT", "PATCH", "DELETE", "CONNECT"}
 _SITE = istr("Sec-Fetch-Site")  # browsers say it even of requests that they send without an Origin
 _OWN_SITES = frozenset({"same-origin", "none"})
 _CLIENT_LEFT = 499
 _log = structlog.get_logger(component="web")
 
 
-class _Way:
-    """What requests of one route go through; of none, for what is unknown here. Resolved before the first one comes."""
-
-    __slots__ = ("acts", "checks", "label", "route", "streams")
-
-    def __init__(self, route: Route | None, checks: Sequence[Check]) -> None:
-        self.route = route
-        self.checks = tuple(checks)
-        self.acts = route is not None and route.method not in _SAFE
-        self.streams = route is not None and route.path == STREAM
-        self.label = route.path if route is not None else "unmatched"
-
-
 class Entrance:
-    """The one middleware of the server. Every route is told to `open` before anything is served."""
+    """What the library calls with each request. Every route is told to `open` before anything is served."""
 
     def __init__(
         self,
@@ -89,55 +71,53 @@ class Entrance:
         self._limits = limits
         self._kept_for = {telemetry_path, LIVENESS}
         self._too_large = f"the body is too large for this server: send at most {limits.body_bytes // 1024} KiB"
-        self._ways: dict[web.AbstractRoute, _Way] = {}
-        self._nowhere = _Way(None, (self._paced, self._uncrowded, self._addressed, _unknown))
+        self._ways = Ways((self._paced, self._uncrowded, self._addressed))
 
-    def open(self, handle: web.AbstractRoute, route: Route) -> None:
-        """Let requests of this route of the library in, by the rules of ours."""
+    def open(self, route: Route, path: str) -> None:
+        """Let requests of this path, with the prefix, in by the rules of this route."""
         checks: list[Check] = []
         if route.path not in PROBES:
             checks.append(self._paced)
         if route.path not in self._kept_for:
             checks.append(self._uncrowded)
         checks.append(self._addressed)
-        if route.method not in _SAFE:
+        if route.method not in SAFE:
             checks.append(_typed)
-        self._ways[handle] = _Way(route, checks)
+        way = Way(route, checks)
+        for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
+            self._ways.add(method, path, way)
 
-    @property
-    def middleware(self) -> Middleware:
-        """What the library calls with each request."""
-
-        @web.middleware
-        async def sent(request: web.Request, handler: Handler) -> web.StreamResponse:
-            way = self._ways.get(request.match_info.route, self._nowhere)
-            began = self._clock.monotonic()
-            code = _CLIENT_LEFT
-            try:
-                response = await self._answered(request, way, handler)
-                code = response.status
-            finally:
-                self._count(request, way, code, began)
-            body = getattr(response, "body", None)
-            if isinstance(body, bytes) and len(body) > PIECE and request.method != hdrs.METH_HEAD:
-                await in_pieces(request, response, (body,), len(body))
-            return response
-
-        return sent
-
-    async def _answered(self, request: web.Request, way: _Way, handler: Handler) -> web.StreamResponse:
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Answer a request, whatever it is."""
+        way = self._ways.find(request)
+        began = self._clock.monotonic()
+        code = _CLIENT_LEFT
         try:
+            response = await self._answered(request, way)
+            code = response.status
+        finally:
+            self._count(request, way, code, began)
+        body = getattr(response, "body", None)
+        if isinstance(body, bytes) and len(body) > PIECE and request.method != hdrs.METH_HEAD:
+            await in_pieces(request, response, (body,), len(body))
+        return response
+
+    async def _answered(self, request: web.Request, way: Way) -> web.StreamResponse:
+        try:
+            if hdrs.EXPECT in request.headers:
+                await _expected(request)
             for check in way.checks:
                 check(request)
-            if way.route is not None:
-                await self._admit(request, way, way.route.access)
+            route = way.route
+            assert route is not None  # noqa: S101  (what leads nowhere has a check that says so)
+            await self._admit(request, way, route)
             if way.acts and request.body_exists:
                 await self._receive(request)
-            return await handler(request)
+            return await route.handler(request)
         except Exception as error:  # noqa: BLE001  (a mistake in one answer must not end the connection)
             return _told(request, way, error)
 
-    def _count(self, request: web.Request, way: _Way, code: int, began: float) -> None:
+    def _count(self, request: web.Request, way: Way, code: int, began: float) -> None:
         method = request.method if request.method in _METHODS else "other"
         ended = self._clock.monotonic()
         if way.streams:  # a stream's end is not the time to answer
@@ -160,32 +140,37 @@ class Entrance:
             raise HttpProblem(429, detail)
 
     def _addressed(self, request: web.Request) -> None:
-        hosts = request.headers.getall(hdrs.HOST, [])
+        headers = request.headers
+        hosts = headers.getall(hdrs.HOST, [])
         if len(hosts) != 1:
             raise HttpProblem(400, "the request needs one Host header")
-        for name in (*_named(request), hosts[0]):
+        for name in hosts if "://" not in request.raw_path else (*_named(request), *hosts):
             if not self._listeners.accepts(name):
                 detail = (
                     f"this server does not go by the name {name!r}: use the address it listens on, "
                     "or start it with --web.external-url set to the address that you use"
                 )
                 raise HttpProblem(421, detail)
+        if hdrs.ORIGIN in headers or _SITE in headers:  # it comes from a page
+            self._from_our_page(request, hosts[0])
+
+    def _from_our_page(self, request: web.Request, host: str) -> None:
         origins = request.headers.getall(hdrs.ORIGIN, [])
-        foreign = [each for each in origins if not self._listeners.is_own_origin(each, hosts[0])]
+        foreign = [each for each in origins if not self._listeners.is_own_origin(each, host)]
         elsewhere = not _OWN_SITES.issuperset(request.headers.getall(_SITE, []))
-        if (foreign or elsewhere) and (request.method not in _SAFE or is_websocket(request) or takes_events(request)):
+        if (foreign or elsewhere) and (request.method not in SAFE or is_websocket(request) or takes_events(request)):
             if foreign:
                 detail = f"pages of the origin {foreign[0]!r} may not act here: only this server's own may"
             else:
                 detail = f"the browser says ({_SITE}) that a page of another origin asks: it may not act here"
             raise HttpProblem(403, detail)
 
-    async def _admit(self, request: web.Request, way: _Way, access: Access) -> None:
+    async def _admit(self, request: web.Request, way: Way, route: Route) -> None:
         ticket = request.query.get("ticket") if way.streams else None
         if ticket:
             request[ADMISSION] = self._gate.redeem(ticket, self._clients.of(request))
             return
-        key = await self._gate.admit(access, request.headers, self._clients.of(request))
+        key = await self._gate.admit(route.access, request.headers, self._clients.of(request))
         if key is not None:
             request[KEY] = key
 
@@ -203,7 +188,7 @@ class Entrance:
             raise HttpProblem(400, "the body is not encoded in the way that its headers say") from None
 
 
-def _told(request: web.Request, way: _Way, error: Exception) -> web.StreamResponse:
+def _told(request: web.Request, way: Way, error: Exception) -> web.StreamResponse:
     """Return what a client hears of an error: of a mistake of ours no details."""
     path = request.rel_url.raw_path
     if isinstance(error, HttpProblem):
@@ -222,12 +207,13 @@ def _named(request: web.Request) -> list[str]:
     return [re.split("[/?#]", rest, maxsplit=1)[0]] if separator and not set("/?#") & set(scheme) else []
 
 
-def _unknown(request: web.Request) -> None:
-    error = request.match_info.http_exception
-    if isinstance(error, web.HTTPMethodNotAllowed):
-        allowed = ", ".join(sorted(error.allowed_methods))
-        raise HttpProblem(405, f"{request.method} is not possible here: use {allowed}", {"Allow": allowed})
-    raise HttpProblem(404, "there is nothing at this path: begin at /status, /metrics, /health or the page at /")
+async def _expected(request: web.Request) -> None:
+    """Tell a client that waits with its body to go on."""
+    if request.version >= HttpVersion11:
+        if request.headers[hdrs.EXPECT].lower() != "100-continue":
+            raise HttpProblem(417, "of what the header Expect can say, this server knows 100-continue only")
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
 
 
 def _typed(request: web.Request) -> None:

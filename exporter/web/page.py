@@ -11,6 +11,7 @@ from aiohttp import web
 from exporter.addresses import DEFAULT_LISTEN
 from exporter.platforms.dota2.choices import MODES, REGIONS, Choices
 from exporter.web.answers import HttpProblem
+from exporter.web.request import NAMES
 from exporter.web.settings import WebSettings
 
 _FOLDER = Path(__file__).parent / "static"
@@ -48,7 +49,7 @@ class LandingPage:
 
     async def static(self, request: web.Request) -> web.Response:
         """Return one of the page's own files; browsers ask each time whether theirs is still the newest."""
-        name = request.match_info["file"]
+        name = request[NAMES]["file"]
         if name not in self._files:
             raise HttpProblem(404, f"the page has no file {name!r}")
         headers = {"ETag": f'"{self._tags[name]}"', "Cache-Control": "no-cache"}

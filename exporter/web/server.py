@@ -37,6 +37,7 @@ from exporter.web.passwords import Passwords
 from exporter.web.probes import Probes
 from exporter.web.rate import RateLimiter
 from exporter.web.reload import Reload, ReloadPage
+from exporter.web.request import Request
 from exporter.web.routes import Route, route_table
 from exporter.web.scrape import MetricsSource, Scrape
 from exporter.web.settings import WebSettings
@@ -153,7 +154,7 @@ class WebServer:
                 base=settings.external_path,
             )
         )
-        self._runner = web.AppRunner(self._application(), handle_signals=False, handler_cancellation=True)
+        self._connections: web.Server | None = None
         self._acceptor = Acceptor(
             limits=settings.limits,
             slots=self._slots,
@@ -166,7 +167,11 @@ class WebServer:
 
     async def start(self) -> None:
         """Listen on every address. Raises StartError, listening on none, when one of them cannot be had."""
-        await self._runner.setup()
+        self._connections = web.Server(
+            self._entrance().answer,  # type: ignore[arg-type]  # its requests are those that the factory makes
+            request_factory=partial(Request, headers=self._headers, body_bytes=self._settings.limits.body_bytes),
+            handler_cancellation=True,
+        )
         try:
             await self._acceptor.bind(self._settings.listen)
             self.addresses = self._acceptor.addresses
@@ -184,7 +189,7 @@ class WebServer:
     async def stop(self, limit_s: float) -> None:
         """Take no more requests, give the running ones that many seconds, then close everything."""
         self._acceptor.refuse()
-        connections = self._runner.server
+        connections = self._connections
         if connections is not None:
             for each in connections.connections:
                 if each not in self._feed.open:  # of a closed one nothing is read, not even a browser's goodbye
@@ -206,7 +211,6 @@ class WebServer:
             for transport in transports:
                 if transport is not None:
                     transport.abort()  # a plain close would wait for a client that does not read
-        await self._runner.cleanup()
         if self._elsewhere is not None:
             await self._elsewhere.close()
         self._passwords.close()
@@ -222,7 +226,7 @@ class WebServer:
         self._clients.trusted = rules.trusted_proxies
         self._feed.hub.check()
 
-    def _application(self) -> web.Application:
+    def _entrance(self) -> Entrance:
         entrance = Entrance(
             stats=self._stats,
             clock=self._clock,
@@ -234,22 +238,18 @@ class WebServer:
             limits=self._settings.limits,
             telemetry_path=self._settings.telemetry_path,
         )
-        app = web.Application(middlewares=(entrance.middleware,), client_max_size=self._settings.limits.body_bytes)
-        app.on_response_prepare.append(self._headers.on_prepare)
         prefix = self._settings.prefix
         for route in self.routes:
-            for method in ("GET", "HEAD") if route.method == "GET" else (route.method,):
-                entrance.open(app.router.add_route(method, prefix + route.path, route.handler), route)
+            entrance.open(route, prefix + route.path)
         if prefix:
-            for method in ("GET", "HEAD"):
-                entrance.open(app.router.add_route(method, prefix, _add_slash), self.routes[0])
-        return app
+            page = self.routes[0]
+            entrance.open(Route(page.method, page.path, _add_slash, page.access), prefix)
+        return entrance
 
     def _connection(self, slot: Slot, tls: ServerTls | None) -> Connection:
-        manager = self._runner.server
-        assert manager is not None  # noqa: S101  (set up before anything listens)
+        assert self._connections is not None  # noqa: S101  (made before anything listens)
         return Connection(
-            manager,
+            self._connections,
             slot,
             limits=self._settings.limits,
             headers=self._headers,

@@ -18,6 +18,7 @@ from exporter.web import encode
 from exporter.web.answers import JSON_TYPE, HttpProblem, encoded
 from exporter.web.board import Board, Piece, Texts
 from exporter.web.encode import Cluster
+from exporter.web.request import NAMES
 from exporter.web.shown import Shown
 from exporter.web.streaming import streamed
 
@@ -101,7 +102,7 @@ class StatusPages:
 
     async def bot(self, request: web.Request) -> web.StreamResponse:
         """Return one bot, by its name or its Steam username."""
-        name = request.match_info["name"]
+        name = request[NAMES]["name"]
         record = find_bot(self._store, name)
         if record is None:
             raise HttpProblem(404, f"there is no bot with the name or username {name!r}: /status/bots lists them")
@@ -114,7 +115,7 @@ class StatusPages:
 
     async def lobby(self, request: web.Request) -> web.StreamResponse:
         """Return one lobby by its id."""
-        asked = request.match_info["lobby_id"]
+        asked = request[NAMES]["lobby_id"]
         for record in self._store.lobbies.values():
             if record.lobby_id is not None and str(record.lobby_id) == asked:
                 return await self._answer(request, Piece(encoded(self._shown.lobby(record))))
@@ -127,7 +128,7 @@ class StatusPages:
 
     async def race(self, request: web.Request) -> web.StreamResponse:
         """Return one race by its category and slug."""
-        name = f"{request.match_info['category']}/{request.match_info['slug']}"
+        name = f"{request[NAMES]['category']}/{request[NAMES]['slug']}"
         record = self._store.races.get(name)
         if record is None:
             raise HttpProblem(404, f"no bot follows a race {name!r}: /status/races lists them")
@@ -163,9 +164,10 @@ class StatusPages:
         Bytes are those that every answer to such a request has.
         """
         run = f"{int(self._process.started_at * 1000):x}"
-        tag = "-".join([run, *(part.tag for part in parts if not isinstance(part, bytes))])
+        tag = "-".join([run, *[part.tag for part in parts if not isinstance(part, bytes)]])
         headers: dict[str, str] = {hdrs.ETAG: f'W/"{tag}"', hdrs.VARY: hdrs.ACCEPT_ENCODING}
-        if any(known.value in (tag, "*") for known in request.if_none_match or ()):
+        known = request.if_none_match
+        if known and any(each.value in (tag, "*") for each in known):
             return web.Response(status=304, headers=headers)
         headers[hdrs.CONTENT_TYPE] = JSON_TYPE
         pieces: list[Piece] = []

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from ipaddress import ip_network
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -197,8 +198,8 @@ def test_no_query_is_fatal(text: str) -> None:
 @example(["::ffff:127.0.0.1%" + "e" * 1000])
 def test_no_forwarded_for_is_slow_or_fatal(forwarded: list[str]) -> None:
     headers = CIMultiDict([("X-Forwarded-For", each) for each in forwarded])
-    request = make_mocked_request("GET", "/", headers=headers)
-    request.transport.get_extra_info = {"peername": ("10.0.0.1", 1), "sockname": ("10.0.0.2", 9977)}.get  # type: ignore[union-attr,method-assign]
+    connection = SimpleNamespace(peername=("10.0.0.1", 1), sockname=("10.0.0.2", 9977), ssl_context=None)
+    request = make_mocked_request("GET", "/", headers=headers, protocol=connection)
     trusting = Clients(lambda _: True, [ip_network("10.0.0.0/8"), ip_network("127.0.0.0/8")])
     assert trusting.of(request).group
     assert Clients(lambda _: True).of(request).group == "10.0.0.1"  # nobody is trusted: it counts for nothing

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from exporter.web.answers import JSON_TYPE, HttpProblem, encoded
 from exporter.web.page import TYPES
+from exporter.web.request import NAMES
 
 _OWN: Final = Path(__file__).parent / "static"
 _OURS: Final = ("docs.css", "docs.js")
@@ -47,7 +48,7 @@ class ApiPages:
 
     async def file(self, request: web.Request) -> web.Response:
         """Return one of that page's files; browsers ask each time whether theirs is still the newest."""
-        name = request.match_info["file"]
+        name = request[NAMES]["file"]
         if name not in (*_OURS, *_THEIRS):
             raise HttpProblem(404, f"the page has no file {name[:64]!r}")
         body, tag = await self._file(name, _OWN if name in _OURS else _their_folder())

@@ -18,6 +18,7 @@ from exporter.web.control.desk import Errand
 from exporter.web.control.giving import OrderWindow, order
 from exporter.web.control.outcomes import Answer
 from exporter.web.control.requests import Body, body_of, example, invalid, no_query
+from exporter.web.request import NAMES
 from exporter.web.shown import Shown
 from exporter.web.status import find_bot
 
@@ -137,7 +138,7 @@ class BotOrders:
         return record
 
     def _known(self, request: web.Request) -> BotRecord:
-        name = request.match_info["name"]
+        name = request[NAMES]["name"]
         record = find_bot(self._store, name)
         if record is None:
             raise HttpProblem(404, f"there is no bot with the name or username {name!r}: /status/bots lists them")

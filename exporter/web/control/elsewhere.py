@@ -24,6 +24,7 @@ from exporter.store import StatusStore
 from exporter.web.answers import HttpProblem
 from exporter.web.control.requests import wait_s
 from exporter.web.headers import INSTANCE
+from exporter.web.request import NAMES
 from exporter.web.status import find_bot
 
 PASSED_ON: Final = "Bot-Exporter-Passed-On-By"
@@ -77,7 +78,7 @@ class Elsewhere:
 
     def bot_of(self, request: web.Request) -> str | None:
         """Return the bot that the path of an order is about, if it is another process's."""
-        match request.match_info:
+        match request.get(NAMES):
             case {"name": name}:
                 record = find_bot(self.fleet, name)
                 bots = [record.name] if record is not None else []

@@ -29,6 +29,7 @@ from exporter.web.control.giving import OrderWindow, order
 from exporter.web.control.lobby_bodies import Kicked, LobbyChanges, NewLobby, Player
 from exporter.web.control.outcomes import Answer
 from exporter.web.control.requests import body_of, invalid, no_query
+from exporter.web.request import NAMES
 from exporter.web.shown import Shown
 from exporter.web.status import find_bot
 
@@ -218,7 +219,7 @@ class LobbyOrders:
         raise HttpProblem(404, f"there is no lobby with the id {lobby_id[:40]!r}: /status/lobbies lists them")
 
     def _known(self, request: web.Request) -> LobbyRecord:
-        return self.known(request.match_info["lobby_id"])
+        return self.known(request[NAMES]["lobby_id"])
 
     def _host_named(self, bot: str) -> str:
         record = find_bot(self._records, bot)

@@ -12,6 +12,7 @@ from exporter.web.control.giving import OrderWindow, order
 from exporter.web.control.outcomes import Answer
 from exporter.web.control.requests import body_of, no_query
 from exporter.web.encode import timestamp
+from exporter.web.request import NAMES
 
 
 class ProcessOrders:
@@ -48,7 +49,7 @@ class ProcessOrders:
 
     async def order(self, request: web.Request) -> web.Response:
         """Return an order: who gave it, what it is about, how far it is, and the answer that it got."""
-        order_id = request.match_info["order_id"]
+        order_id = request[NAMES]["order_id"]
         try:
             found = await self._desk.find(order_id)
         except StorageAway as error:

@@ -19,6 +19,7 @@ from exporter.web.control.elsewhere import is_passed_on
 from exporter.web.control.giving import OrderWindow, order
 from exporter.web.control.outcomes import Answer
 from exporter.web.control.requests import Body, body_of, example, invalid, no_query
+from exporter.web.request import NAMES
 from exporter.web.shown import Shown
 
 _SUBJECT: Final = "category"
@@ -162,7 +163,7 @@ class RaceOrders:
 
     def _room(self, request: web.Request) -> tuple[BotRecord, str, str]:
         """Return the bot for a room: one that follows it, else one of its category. Raises HttpProblem (404)."""
-        category, slug = request.match_info["category"], request.match_info["slug"]
+        category, slug = request[NAMES]["category"], request[NAMES]["slug"]
         record = self._store.races.get(f"{category}/{slug}")
         followers = [self._store.bots[each] for each in record.bots] if record is not None else []
         bots = followers or self._bots_of(category)

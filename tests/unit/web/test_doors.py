@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from ipaddress import ip_network
+from types import SimpleNamespace
 from typing import Any, cast
 
 import bcrypt
@@ -158,8 +159,8 @@ PROXIES = (ip_network("127.0.0.1"), ip_network("10.0.0.0/8"))
 )
 def test_the_client_behind_proxies(peer: str, forwarded: list[str], group: str) -> None:
     headers = CIMultiDict([("X-Forwarded-For", each) for each in forwarded])
-    request = make_mocked_request("GET", "/", headers=headers)
-    request.transport.get_extra_info = {"peername": (peer, 1), "sockname": ("192.0.2.9", 9977)}.get  # type: ignore[union-attr,method-assign]
+    connection = SimpleNamespace(peername=(peer, 1), sockname=("192.0.2.9", 9977), ssl_context=None)
+    request = make_mocked_request("GET", "/", headers=headers, protocol=connection)
     assert Clients(lambda _: False, PROXIES).of(request) == Client(group, loopback=False)
 
 
@@ -170,8 +171,9 @@ def test_the_client_behind_proxies(peer: str, forwarded: list[str], group: str) 
 def test_a_proxy_on_this_machine_does_not_make_everybody_local(
     trusted: tuple[object, ...], forwarded: str | None, here: bool
 ) -> None:
-    request = make_mocked_request("GET", "/", headers={"X-Forwarded-For": forwarded} if forwarded else {})
-    request.transport.get_extra_info = {"peername": ("127.0.0.1", 1), "sockname": ("127.0.0.1", 9977)}.get  # type: ignore[union-attr,method-assign]
+    connection = SimpleNamespace(peername=("127.0.0.1", 1), sockname=("127.0.0.1", 9977), ssl_context=None)
+    headers = {"X-Forwarded-For": forwarded} if forwarded else {}
+    request = make_mocked_request("GET", "/", headers=headers, protocol=connection)
     assert Clients(lambda _: True, trusted).of(request).loopback is here  # type: ignore[arg-type]
 
 

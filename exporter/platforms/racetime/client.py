@@ -1,4 +1,4 @@
-"""The racetime.gg site over HTTP and WebSocket: the only file of this platform that awaits a socket.
+"""The racetime.gg site over HTTP and WebSocket: with `connection` the only file of this platform that awaits a socket.
 
 What an answer means for the failure policy is decided here: TransientError for the network and the service,
 AuthError for the credentials, OrderRefused and OrderInDoubt for orders. No error text holds a token, a secret or a
@@ -6,17 +6,13 @@ query. Redirects are never followed: they would carry the token along.
 """
 
 import asyncio
-import logging
 import ssl
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
 from urllib.parse import urlsplit
 
 import aiohttp
-from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
-from websockets.protocol import State
 
 from exporter.errors import (
     AuthError,
@@ -28,6 +24,7 @@ from exporter.errors import (
     TransientError,
     UnknownTarget,
 )
+from exporter.platforms.racetime.connection import MOST_BYTES, RoomConnection, open_connection
 from exporter.platforms.racetime.failures import Answer, Forbidden, NotFound, NotSent, form_errors, good, network_error
 from exporter.platforms.racetime.form import RaceForm
 from exporter.platforms.racetime.keepalive import Keepalive
@@ -35,13 +32,9 @@ from exporter.platforms.racetime.token import Token
 from exporter.platforms.racetime.views import split_name
 from exporter.secrets import Secret
 
-MOST_BYTES = 8 * 1024 * 1024
 TOKEN_LIFE_S = 36000.0
 
 _TOO_BIG = 1009
-# The library logs the handshake, and with it the token, when debug logging is on.
-_SILENT = logging.getLogger(f"{__name__}.websockets")
-_SILENT.disabled = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,18 +150,13 @@ class RacetimeClient:
         """
         url = f"{self._socket_url}/ws/o/bot/{slug}"
         try:
-            connection = await _Connect(
+            connection = await open_connection(
                 url,
                 ssl=self._tls if url.startswith("wss:") else None,
                 additional_headers={"Authorization": f"Bearer {token}"},
                 user_agent_header=self._user_agent,
-                compression=None,  # it triples the memory of an idle socket
-                max_size=MOST_BYTES,
                 open_timeout=self.patience.request_s,
-                ping_interval=None,  # see keepalive
                 close_timeout=self.patience.close_s,
-                proxy=None,
-                logger=_SILENT,
             )
         except (OSError, EOFError, InvalidHandshake, ConnectionClosed) as error:  # the last: reset before the hello
             raise network_error(url, error) from error
@@ -229,12 +217,15 @@ class RacetimeClient:
 class RoomSocket:
     """An open socket to one race room."""
 
-    __slots__ = ("_connection", "_keepalive", "_loop", "heard_at", "pinged_at")
+    __slots__ = ("_connection", "_done", "_error", "_keepalive", "_loop", "_receive", "heard_at", "pinged_at")
 
-    def __init__(self, connection: ClientConnection, keepalive: Keepalive) -> None:
+    def __init__(self, connection: RoomConnection, keepalive: Keepalive) -> None:
         self._connection = connection
         self._keepalive = keepalive
         self._loop = asyncio.get_running_loop()
+        self._done = asyncio.Event()
+        self._receive: Callable[[str | bytes], bool] | None = None
+        self._error: Exception | None = None
         self.heard_at = self._loop.time()
         self.pinged_at = 0.0
         keepalive.add(self)
@@ -246,25 +237,27 @@ class RoomSocket:
         except ConnectionClosed as error:
             raise _room_closed(error) from error
 
-    async def receive(self) -> str | bytes:
-        """Return the next frame; raises RoomClosed."""
-        try:
-            data = await self._connection.recv()
-        except ConnectionClosed as error:
-            raise _room_closed(error) from error
-        self.heard_at = self._loop.time()
-        return data
+    def listen(self, receive: Callable[[str | bytes], bool]) -> None:
+        """Call this with each message as it comes, until it returns False: then nothing more is wanted."""
+        self._receive = receive
+        self._connection.listen(self._heard, self._done.set)
 
-    async def ping(self) -> None:
+    async def listened(self) -> None:
+        """Wait until `receive` wants nothing more; raises what it raised, or RoomClosed."""
+        await self._done.wait()
+        if self._error is not None:
+            raise self._error
+        if self._receive is not None:
+            error = self._connection.close_exc
+            raise _room_closed(error) from error
+
+    def ping(self) -> None:
         """Ask for a pong, which counts as heard. Never waits: what cannot be written now would not arrive either."""
         self.pinged_at = self._loop.time()
-        if self._connection.state is State.OPEN and not self._connection.transport.get_write_buffer_size():
-            with suppress(ConnectionClosed):  # whoever receives hears of it
-                pong = await self._connection.ping()
-                cast("asyncio.Future[float]", pong).add_done_callback(self._heard_pong)
+        self._connection.ask_for_pong()
 
     def abort(self) -> None:
-        """Drop the connection; whoever receives gets RoomClosed."""
+        """Drop the connection; whoever listens gets RoomClosed."""
         self._connection.transport.abort()
 
     async def close(self) -> None:
@@ -272,14 +265,17 @@ class RoomSocket:
         self._keepalive.remove(self)
         await self._connection.close()
 
-    def _heard_pong(self, pong: "asyncio.Future[float]") -> None:
-        if not pong.cancelled() and pong.exception() is None:
-            self.heard_at = self._loop.time()
-
-
-class _Connect(connect):
-    def process_redirect(self, exc: Exception) -> Exception | str:
-        return exc
+    def _heard(self, message: str | bytes | None) -> None:
+        self.heard_at = self._loop.time()
+        if message is None or self._receive is None:
+            return
+        try:
+            if self._receive(message):
+                return
+        except Exception as error:  # noqa: BLE001  (for whoever waits: the library would only log it)
+            self._error = error
+        self._receive = None
+        self._done.set()
 
 
 def _room_closed(error: ConnectionClosed) -> RoomClosed:

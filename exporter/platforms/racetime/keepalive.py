@@ -17,7 +17,7 @@ class Pinged(Protocol):
     heard_at: float
     pinged_at: float
 
-    async def ping(self) -> None:
+    def ping(self) -> None:
         """Ask the other side for a sign of life, without waiting for it or for anything else."""
 
     def abort(self) -> None:
@@ -49,7 +49,7 @@ class Keepalive:
                 if now - socket.heard_at < self._ping_s:
                     continue
                 if socket.pinged_at <= socket.heard_at:
-                    await socket.ping()
+                    socket.ping()
                 elif now - socket.pinged_at >= self._ping_s:
                     self.remove(socket)
                     socket.abort()

@@ -150,15 +150,23 @@ Frame = (
 _RENDERS = ('{"type": "race.renders", "date": ', '{"type":"race.renders","date":')
 
 
+def is_html(data: str | bytes) -> bool:
+    """Say whether this is HTML for browsers.
+
+    It is large and comes with every change, so it is known by its first characters; written in another way it is read
+    like all other frames.
+    """
+    return isinstance(data, str) and data.startswith(_RENDERS)
+
+
 def parse_frame(data: str | bytes, note: Note, *, brief: bool = False) -> Frame:
     """Return what a frame says. Never raises: what cannot be used is Malformed, small oddities are noted.
 
-    With `brief` a line of chat becomes a ChatLine. HTML for browsers is large and comes with every change, so it is
-    known by its first characters; written in another way it is read like all other frames.
+    With `brief` a line of chat becomes a ChatLine.
     """
     if not isinstance(data, str):
         return Malformed(Oddity.BINARY)
-    if data.startswith(_RENDERS):
+    if is_html(data):
         return Renders()
     try:
         obj: object = orjson.loads(data)

@@ -14,7 +14,7 @@ from exporter.platforms.racetime.client import RacetimeClient, RoomClosed, RoomS
 from exporter.platforms.racetime.fence import Fence, PendingOrder
 from exporter.platforms.racetime.form import RaceForm
 from exporter.platforms.racetime.handlers import HandlerFactory
-from exporter.platforms.racetime.messages import ErrorFrame, Frame, Pong, parse_frame
+from exporter.platforms.racetime.messages import ErrorFrame, Frame, Pong, is_html, parse_frame
 from exporter.platforms.racetime.pause import Pause
 from exporter.platforms.racetime.token import TokenKeeper
 from exporter.platforms.racetime.values import Oddity
@@ -217,10 +217,13 @@ class Room:
                 return
             stack.callback(self._disconnected)
             self._socket, self._token, self._fence = socket, token, Fence()
-            if self.watch.entered:
+            again = self.watch.entered
+            if again:
+                self.watch.catching_up()
+            socket.listen(self._receive)
+            if again:
                 await self._ask_for_missed(socket)
-            while not (self.over() and not self._fence.busy):
-                self._receive(await socket.receive())
+            await socket.listened()
 
     def _disconnected(self) -> None:
         self._socket = None
@@ -229,7 +232,6 @@ class Room:
 
     async def _ask_for_missed(self, socket: RoomSocket) -> None:
         """Ask for what was said while we were away."""
-        self.watch.catching_up()
         last = self.watch.last_message_id
         await self._send(
             socket, PendingOrder(action(ActionName.GETHISTORY, {"last_message": last} if last else {}), None)
@@ -241,8 +243,11 @@ class Room:
             await socket.send(text)
             self._context.stats.messages_sent += 1
 
-    def _receive(self, data: str | bytes) -> None:
+    def _receive(self, data: str | bytes) -> bool:
+        """Take in a message of the room; returns whether there is a reason to wait for more."""
         self._context.stats.messages_received += 1
+        if self.watch.calls is None and is_html(data):
+            return True
         read_all = self.watch.has_handler or self._fence.waiting
         frame = parse_frame(data, self.watch.count, brief=not read_all)
         self.watch.sent(data)
@@ -253,3 +258,4 @@ class Room:
             self.watch.caught_up()
         elif isinstance(frame, ErrorFrame) and TOKEN_REFUSED in frame.errors:
             self._on_refused(self._token)
+        return self._fence.busy or not self.over()

@@ -18,7 +18,7 @@ class Line:
         self.aborted_at: float | None = None
         self._answers = answers
 
-    async def ping(self) -> None:
+    def ping(self) -> None:
         self.pings += 1
         self.pinged_at = asyncio.get_running_loop().time()
         if self._answers:

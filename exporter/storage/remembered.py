@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any
 
 from exporter.model.states import BotStatus
@@ -10,6 +11,21 @@ from exporter.model.status import BotMemory, BotRecord, Expectation, Maintenance
 from exporter.storage.texts import clean
 
 Row = dict[str, Any]
+
+# What a row is made of, without the times that move while nothing happens.
+_news = attrgetter(
+    "subject",
+    "is_active",
+    "state",
+    "status",
+    "status_message",
+    "status_reason",
+    "last_connected_at",
+    "last_error_time",
+    "last_error",
+    "last_error_reason",
+    "maintenance",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +118,11 @@ def bot_row(  # noqa: PLR0917  (the columns)
         "removed_at": removed_at,
         "generation": generation,
     }
+
+
+def same_but_times(before: BotRecord | None, after: BotRecord | None) -> bool:
+    """Return whether the rows of two records tell the same but for the last check and the last activity."""
+    return before is not None and after is not None and _news(before) == _news(after)
 
 
 def stored_bot(row: Mapping[str, Any]) -> StoredBot:

@@ -23,7 +23,7 @@ from exporter.storage.order_rows import OrderRow
 from exporter.storage.orders import Orders, doubt_item
 from exporter.storage.pages import HistoryPages
 from exporter.storage.recent import Recent
-from exporter.storage.remembered import Standing, StoredBot, bot_row, stored_bot
+from exporter.storage.remembered import Standing, StoredBot, bot_row, same_but_times, stored_bot
 from exporter.storage.trouble import StorageTrouble
 from exporter.storage.writer import Limits, Writer
 from exporter.timing import Clock
@@ -31,6 +31,7 @@ from exporter.timing import Clock
 _START_S: Final = 5.0
 _AGAIN_S: Final = 0.25
 _FINISH_S: Final = 2.0
+_COUNTED: Final = (ev.BotStarted, ev.BotStopped, ev.LobbyCreated)  # change a row beyond what is in the record
 
 _log = structlog.get_logger(component="storage")
 
@@ -38,7 +39,8 @@ _log = structlog.get_logger(component="storage")
 class Storage:
     """Keeps what must outlive the process. `stats` tells how it is; `orders` keeps orders.
 
-    `on_change` must be a subscriber of the store. It takes microseconds and never waits for the database.
+    `on_change` must be a subscriber of the store. It takes microseconds and never waits for the database. A bot of
+    which only the times of its last check and last activity have changed is written late.
 
     With `boot`, this run of the process, the database is shared with other processes: each bot is one's at a time, who
     learns what the others wrote of it (`learn`).
@@ -198,12 +200,13 @@ class Storage:
         """Take a change into account."""
         match change:
             case ev.BotChange():
-                self._on_bot(change)
+                news = self._on_bot(change)
             case ev.LobbyChange():
-                self._on_lobby(change)
+                news = self._on_lobby(change)
             case ev.RaceChange():
-                if (race := race_row(change.before, change.after, change.event.at)) is not None:
-                    self._backlog.put_race(race)
+                news = self._on_race(change)
+        if not news:
+            return
         for item in items(change, self._platform(change)):
             self._keep(item)
         if isinstance(change.event, ev.BotRemoved) and change.kind == "bot":
@@ -211,7 +214,8 @@ class Storage:
             self._forget(change.name, change.event.at)
         self._writer.wake()
 
-    def _on_bot(self, change: ev.BotChange) -> None:
+    def _on_bot(self, change: ev.BotChange) -> bool:
+        """Have the bot's row written; returns whether there is more to it than times, which are no history either."""
         name, record = change.name, change.after or change.before
         assert record is not None  # noqa: S101  (a change has at least one side)
         standing = self._standing.get(name)
@@ -224,10 +228,14 @@ class Storage:
                 self._created[name] = self._created.get(name, 0) + 1
                 self._expected[name] = Expectation(lobby_id, expected) if expected is not None else None
             case ev.BotRemoved(elsewhere=True):
-                return  # it is another process' to write
+                return True  # its row is another process' to write
         self._records[name] = record
         removed_at = change.event.at if change.after is None else None
         self._put_bot(record, standing, removed_at)
+        if isinstance(change.event, _COUNTED) or not same_but_times(change.before, change.after):
+            return True
+        self._writer.wake_late()
+        return False
 
     def _put_bot(self, record: BotRecord, standing: Standing, removed_at: float | None = None) -> None:
         generation = self._generations.get(record.name, 0)
@@ -242,14 +250,22 @@ class Storage:
             row = bot_row(record, self._standing[name], created, at, expected=expected)
             self._stored[name] = stored_bot(row)
 
-    def _on_lobby(self, change: ev.LobbyChange) -> None:
+    def _on_lobby(self, change: ev.LobbyChange) -> bool:
+        """Have the lobby's row written, if it has one; a lobby without one has a history."""
         if goes_on(change.event):
-            return
+            return False
         if (row := lobby_row(change.before, change.after, change.event.at)) is not None:
             self._backlog.put_lobby(row)
         known, lobby = self._expected.get(change.event.bot), change.after
         if known is not None and lobby is not None and not lobby.active and lobby.lobby_id == known.lobby_id:
             self._expected[change.event.bot] = None  # nobody's ids are kept for longer than they are needed
+        return True
+
+    def _on_race(self, change: ev.RaceChange) -> bool:
+        """Have the race's row written, if it is news; the history has nothing that the row has not."""
+        if (row := race_row(change.before, change.after, change.event.at)) is not None:
+            self._backlog.put_race(row)
+        return row is not None
 
     def _keep(self, item: HistoryItem) -> None:
         numbered = self._backlog.number(item)

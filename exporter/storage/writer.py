@@ -4,6 +4,8 @@
                                    ^                  | trouble
                                    +---- backoff <----+
 
+What may wait longer does so for two seconds, unless something comes that may not.
+
 Everything that touches the writing connection goes through `call`, one after the other: batches, retention, orders.
 """
 
@@ -23,6 +25,7 @@ from exporter.storage.trouble import StorageTrouble
 from exporter.timing import Backoff, Clock, set_within
 
 BATCH_S: Final = 0.1
+PATIENT_S: Final = 2.0
 _FIRST_RETRY_S: Final = 0.5
 _MOST_RETRY_S: Final = 10.0
 _PRUNE_EVERY_S: Final = 60.0
@@ -70,6 +73,7 @@ class Writer:
         self._backoff = Backoff(_FIRST_RETRY_S, _MOST_RETRY_S, rng)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="storage")
         self._wanted = asyncio.Event()
+        self._waiting = asyncio.Event()
         self._hurry = asyncio.Event()
         self._turn = asyncio.Lock()
         self._opened = False
@@ -90,6 +94,11 @@ class Writer:
     def wake(self) -> None:
         """Say that something waits in the backlog."""
         self._wanted.set()
+        self._waiting.set()
+
+    def wake_late(self) -> None:
+        """Say that something waits in the backlog that can wait longer: a small batch costs as much as a large one."""
+        self._waiting.set()
 
     async def open(self) -> None:
         """Open the database once. Raises StorageTrouble when it cannot be now, StartError when it never can."""
@@ -113,7 +122,9 @@ class Writer:
             except StorageTrouble:
                 await self._pause(self._backoff.next_delay())
             else:
-                await self._wanted.wait()
+                await self._waiting.wait()
+                if not self._wanted.is_set():
+                    await set_within(self._wanted, PATIENT_S - BATCH_S, self._clock)
                 await self._clock.sleep(BATCH_S)
 
     async def finish(self, limit_s: float) -> None:
@@ -151,6 +162,7 @@ class Writer:
     async def _flush(self) -> None:
         """Write what waits; what comes meanwhile is for the next time, or small batches would follow each other."""
         self._wanted.clear()
+        self._waiting.clear()
         while await self._write_batch():
             pass
 
@@ -187,7 +199,7 @@ class Writer:
         )
         self._stats.deleted += deleted
         if deleted:
-            self._wanted.set()  # there may be more: go on after the next batch
+            self.wake()  # there may be more: go on after the next batch
         else:
             self._prune_at = self._clock.monotonic() + _PRUNE_EVERY_S
 

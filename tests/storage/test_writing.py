@@ -1,5 +1,6 @@
 """What happens is written, in order and once, and an earlier run is remembered."""
 
+import asyncio
 import random
 
 import pytest
@@ -18,7 +19,7 @@ from exporter.storage.schema import BOT_EVENTS, BOTS, LOBBIES, RACES
 from exporter.storage.writer import Limits
 from tests.eventually import eventually
 from tests.fleet import race_view
-from tests.storage.rig import AT, Rig, lobby, running
+from tests.storage.rig import AT, QuickClock, Rig, lobby, running
 
 LOBBY_ID = 2**64 - 5
 
@@ -56,6 +57,65 @@ async def test_what_waits_at_the_end_is_written(where: Target) -> None:
         for number in range(3000):
             rig.touch("alpha", number)
     assert len(rows(where, BOT_EVENTS)) == 3001
+
+
+class PatientClock(QuickClock):
+    """Its longer waits last until they are ended."""
+
+    def __init__(self) -> None:
+        self.waits: asyncio.Event | None = None
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds < 1.0:
+            await super().sleep(seconds)
+            return
+        self.waits = asyncio.Event()
+        try:
+            await self.waits.wait()
+        finally:
+            self.waits = None
+
+    async def end(self) -> None:
+        await eventually(lambda: self.waits is not None)
+        assert self.waits is not None
+        self.waits.set()
+
+
+async def test_that_a_bot_was_checked_is_written_with_the_next_news_or_late(where: Target) -> None:
+    clock = PatientClock()
+
+    def checked_at() -> object:
+        (row,) = rows(where, BOTS)
+        return row["last_status_check_at"]
+
+    async with running(where, clock=clock) as rig:
+        rig.add("alpha")
+        rig.connect("alpha", AT + 1)
+        await rig.written()
+        assert checked_at() == AT + 1
+        rig.store.apply(ev.HealthProved("alpha", AT + 31, 90.0))
+        rig.store.apply(ev.ActivitySeen("alpha", AT + 32))
+        await eventually(lambda: clock.waits is not None)
+        assert checked_at() == AT + 1
+        rig.fail("alpha", AT + 40)
+        await rig.written()
+        assert checked_at() == AT + 31
+        rig.connect("alpha", AT + 50)
+        await rig.written()
+        rig.store.apply(ev.HealthProved("alpha", AT + 80, 90.0))
+        await clock.end()
+        await rig.written()
+        assert checked_at() == AT + 80
+
+
+async def test_orders_to_start_and_stop_are_written_at_once(where: Target) -> None:
+    async with running(where, clock=PatientClock()) as rig:
+        rig.add("alpha")
+        await rig.written()
+        rig.store.apply(ev.BotStarted("alpha", AT + 1))  # as the configuration has it: no news in the record
+        await rig.written()
+        (row,) = rows(where, BOTS)
+        assert row["ordered_active"]
 
 
 async def test_a_restart_remembers_what_still_holds_and_believes_nothing(where: Target) -> None:

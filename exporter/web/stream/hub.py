@@ -124,6 +124,7 @@ class Hub:
     async def feed(self, subscriber: Subscriber) -> NoReturn:
         """Give a subscriber what it wants, until cancelled. Raises ConnectionError when it has left or was dropped."""
         self._look()
+        self._number()  # what has changed while nobody was there may be more than the log remembers
         fresh = subscriber.position == 0 or not self._log.reaches(subscriber.position)
         if fresh:
             subscriber.position = 0
@@ -142,7 +143,7 @@ class Hub:
     def _note(self, touched: Iterable[Object]) -> None:
         for each in touched:
             self._changed[each] = None
-        if self._changed:
+        if self._changed and self._subscribers:  # else the look around is soon enough
             self._something.set()
         if len(self._changed) >= _MANY:
             self._many.set()
@@ -194,6 +195,8 @@ class Hub:
             now = self._clock.monotonic()
             self._look_at_draining()
             self._look()
+            if self._changed or self._unwritten:
+                self._something.set()
             self._drop_the_slow(now)
             if now - beat_at >= HEARTBEAT_S:
                 beat_at = now

@@ -518,6 +518,27 @@ async def test_the_rest_of_the_program_has_its_turns_meanwhile() -> None:
         await client.detach()
 
 
+async def test_nobody_costs_no_ticks_and_whoever_comes_then_hears_everything() -> None:
+    async with running() as world:
+        await world.pass_on()
+        assert world.hub.is_idle
+        world.add("first")
+        await world.clock.settle()
+        assert min(world.clock.sleeping) > TICK_S, "it waits for nothing but the look around"
+        client = Client(world.hub, ONLY_BOTS)
+        client.attach()
+        await world.clock.settle()
+        world.assert_same(client)
+        await client.detach()
+        world.add("second")
+        await world.pass_on()
+        assert world.hub.is_idle
+        client.attach()
+        await world.clock.settle()
+        world.assert_same(client)
+        await client.detach()
+
+
 async def test_who_comes_back_hears_what_has_gone_unless_that_is_forgotten() -> None:
     async with running(most_gone=2) as world:
         client = Client(world.hub, ONLY_BOTS)

@@ -100,7 +100,7 @@ class BotRecord(Record, frozen=True):
 
     @property
     def reconnects(self) -> int:
-        return max(0, self.connections - 1)
+        return self.connections - 1 if self.connections > 1 else 0
 
     @property
     def ready(self) -> bool:

@@ -69,15 +69,7 @@ FACTS: Final[Mapping[str, Callable[[BotRecord], Any]]] = {
 }
 
 
-_VERDICTS: Final[Mapping[BotStatus, Json]] = {
-    status: {
-        "status": int(status),
-        "status_name": status.word,
-        "status_display": status.display,
-        "status_icon": status.icon,
-    }
-    for status in BotStatus
-}
+_VERDICTS: Final = {status: (int(status), status.word, status.display, status.icon) for status in BotStatus}
 
 
 def check_traits(traits: Collection[PlatformTraits]) -> None:
@@ -95,8 +87,12 @@ def _from(origin: Origin) -> Json:
 
 
 def bot(record: BotRecord, *, draining: bool, origin: Origin | None = None) -> Json:
-    """Return a bot; while the process that runs it is draining no bot is available. `draining` is said of this one."""
+    """Return a bot; while the process that runs it is draining no bot is available. `draining` is said of this one.
+
+    Every fact about a bot comes by here, so it is one dict of its final size, and asks as few functions as it can.
+    """
     traits = record.traits
+    number, word, display, icon = _VERDICTS[record.status]
     if origin is not None and not origin.own:
         draining = origin.draining
     shown = {
@@ -104,14 +100,16 @@ def bot(record: BotRecord, *, draining: bool, origin: Origin | None = None) -> J
         "platform": traits.name,
         traits.subject: record.subject,
         "state": record.state,
-        **_VERDICTS[record.status],
+        "status": number,
+        "status_name": word,
+        "status_display": display,
+        "status_icon": icon,
         "status_message": record.status_message,
         "status_reason": record.status_reason,
         "healthy": record.healthy,
-        "available": record.ready and not draining,
+        "available": not draining and record.ready,
         "is_active": record.is_active,
-        "maintenance": _maintenance(record.maintenance),
-        **{fact: FACTS[fact](record) for fact in traits.facts},
+        "maintenance": None if record.maintenance is None else _maintenance(record.maintenance),
         "last_error": record.last_error,
         "last_error_time": timestamp(record.last_error_time),
         "connected_since": timestamp(record.connected_since),
@@ -121,11 +119,13 @@ def bot(record: BotRecord, *, draining: bool, origin: Origin | None = None) -> J
         "next_retry_at": timestamp(record.next_retry_at),
         "reconnects": record.reconnects,
     }
+    for fact in traits.facts:
+        shown[fact] = FACTS[fact](record)
     return shown if origin is None else shown | _from(origin)
 
 
-def _maintenance(note: Maintenance | None) -> Json | None:
-    return None if note is None else {"until": timestamp(note.until), "reason": note.reason, "by": note.by}
+def _maintenance(note: Maintenance) -> Json:
+    return {"until": timestamp(note.until), "reason": note.reason, "by": note.by}
 
 
 def lobby(record: LobbyRecord, *, bot_username: str | None, origin: Origin | None = None) -> Json:

@@ -7,7 +7,7 @@ import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from exporter.web.answers import encoded
 from exporter.web.encode import Json
@@ -24,11 +24,8 @@ _TWO_BYTES: Final = 1 << 16
 _medium_head: Final = struct.Struct(">BBH").pack
 
 
-class Frame(NamedTuple):
-    """One frame of the feed: its cursor and its JSON text."""
-
-    cursor: bytes
-    text: bytes
+Frame = tuple[bytes, bytes]
+"""One frame of the feed: its cursor and its JSON text."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -51,12 +48,12 @@ class Frames:
     def change(self, entry: Entry, told: bytes) -> Frame:
         """Return the frame of a change; `told` is from `members`."""
         cursor = self._cursor(entry.seq)
-        return Frame(cursor, b'{"type":"change","cursor":"%b",%b' % (cursor, told))
+        return cursor, b'{"type":"change","cursor":"%b",%b' % (cursor, told)
 
     def snapshot(self, _: Entry, told: bytes) -> Frame:
         """Return a frame within a snapshot. Who comes back with its cursor gets another snapshot."""
         cursor = self._nothing_known
-        return Frame(cursor, b'{"type":"snapshot","cursor":"%b",%b' % (cursor, told))
+        return cursor, b'{"type":"snapshot","cursor":"%b",%b' % (cursor, told)
 
     def complete(self, seq: int) -> Frame:
         """Return the frame that ends a snapshot."""
@@ -75,7 +72,7 @@ class Frames:
 
     def _empty(self, kind: bytes, seq: int) -> Frame:
         cursor = self._cursor(seq)
-        return Frame(cursor, b'{"type":"%b","cursor":"%b","kind":null,"id":null,"data":null}' % (kind, cursor))
+        return cursor, b'{"type":"%b","cursor":"%b","kind":null,"id":null,"data":null}' % (kind, cursor)
 
     def _cursor(self, seq: int) -> bytes:
         return b"%b-%d" % (self._before, seq)
@@ -101,15 +98,19 @@ def close_message(code: int, reason: str) -> bytes:
     return _headed(_CLOSE, code.to_bytes(2, "big") + reason.encode())
 
 
+def _message(frame: Frame) -> bytes:
+    return _headed(_TEXT_MESSAGE, frame[1])
+
+
 def _event(frame: Frame) -> bytes:
-    return b"id: %b\ndata: %b\n\n" % (frame.cursor, frame.text)
+    return b"id: %b\ndata: %b\n\n" % frame
 
 
 def _chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-WEBSOCKET: Final = Dialect("websocket", lambda frame: _headed(_TEXT_MESSAGE, frame.text), bytes)
+WEBSOCKET: Final = Dialect("websocket", _message, bytes)
 EVENTS: Final = Dialect("sse", _event, _chunk)
 OLD_EVENTS: Final = Dialect("sse", _event, bytes)
 """For HTTP/1.0, which knows no chunks: the connection's end is the end."""

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from exporter.web.stream.frames import EVENTS, OLD_EVENTS, WEBSOCKET, Frame, Frames, close_message, members
+from exporter.web.stream.frames import EVENTS, OLD_EVENTS, WEBSOCKET, Frames, close_message, members
 from exporter.web.stream.log import ChangeLog
 from tests.replica import events, messages
 
@@ -14,8 +14,8 @@ FRAMES = Frames("0a9f")
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65_535, 65_536, 70_000])
 def test_a_websocket_message_of_any_size(size: int) -> None:
     text = b"x" * size
-    written = b"".join(WEBSOCKET.message(Frame(b"c", each)) for each in (text, b"next"))
-    assert len(WEBSOCKET.message(Frame(b"c", text))) == size + (2 if size < 126 else 4 if size < 2**16 else 10)
+    written = b"".join(WEBSOCKET.message((b"c", each)) for each in (text, b"next"))
+    assert len(WEBSOCKET.message((b"c", text))) == size + (2 if size < 126 else 4 if size < 2**16 else 10)
     assert list(messages(WEBSOCKET.written(written))) == [text, b"next"]
 
 

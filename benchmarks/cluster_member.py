@@ -29,6 +29,7 @@ def timing(life_s: float) -> LeaseTiming:
         AS_SHIPPED.retry_s * share,
         AS_SHIPPED.margin_s * share,
         AS_SHIPPED.patience_s * share,
+        silence_s=AS_SHIPPED.silence_s * share,
     )
 
 

@@ -1,10 +1,13 @@
 """The lease loop: says that this instance is alive, keeps the leases of its bots, claims free ones, gives some back.
 
-    beat -> what the database says -> what is lost, is stopped -> the plan (shares) -> claim, give -> wait or be woken
+    beat -> what the database says -> what is lost, is stopped -> wait or be woken
+                      '-> the plan (shares) -> claim and start, give
 
 A lease counts from the moment at which its renewal was sent, by this machine's monotonic clock. When none succeeds, the
 bots are cut off before the lease is over, so that they are gone when another instance may claim them. That is a timer
-of the event loop, which needs neither the database nor a thread. Nothing that may take long holds up the next beat.
+of the event loop, which needs neither the database nor a thread. Nothing that may take long holds up the next beat: a
+plan is carried out beside it, one after the other, so that no bot is claimed before the last ones have started. When
+the loop is too busy to beat in time, `renewal` renews in its stead.
 """
 
 import asyncio
@@ -17,6 +20,7 @@ import structlog
 
 from exporter.cluster.held import Held, LeaseTiming
 from exporter.cluster.members import Membership
+from exporter.cluster.renewal import Renewal
 from exporter.cluster.runs import Runs, Table
 from exporter.cluster.shares import Pins, View, share
 from exporter.errors import ExporterError
@@ -25,7 +29,7 @@ from exporter.storage.leases import Seen
 from exporter.timing import Clock, set_within
 
 _HUSH_S: Final = 0.05
-_CLAIMED_AT_ONCE: Final = 200  # the start of a whole fleet must not keep the next beat waiting
+_CLAIMED_AT_ONCE: Final = 200  # others get their share of a fleet that is free at once, and a plan is never very old
 _MOST_NAMED: Final = 10
 
 _log = structlog.get_logger(component="cluster")
@@ -39,7 +43,7 @@ class InThread(Protocol):
 
 
 class Keeper:
-    """Keeps the leases of one instance; `in_thread` carries out the calls of `table`.
+    """Keeps the leases of one instance; `in_thread` carries out the calls of `table`, and so has `renewal` to be.
 
     `draining` tells whether the process takes no bot any more and gives back those that have no work.
     """
@@ -65,6 +69,7 @@ class Keeper:
         self._draining = draining
         self._timing = timing or LeaseTiming()
         self._held = Held(self._timing)
+        self.renewal = Renewal(table, self._held, clock=clock, timing=self._timing, draining=draining)
         self._wanted: dict[str, Pins] = {}
         self._free_since: dict[str, float] = {}
         self._sticky: dict[str, float] = {}  # nobody else wanted these: until when they are not offered again
@@ -72,6 +77,9 @@ class Keeper:
         self._left: set[str] = set()
         self._instances: frozenset[tuple[str, str]] = frozenset()
         self._planning = asyncio.Lock()
+        self._plan_task: asyncio.Task[None] | None = None
+        self._plan_failed = False
+        self._look_again = False  # something has changed since the plan that is carried out was made
         self._woken = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -83,8 +91,11 @@ class Keeper:
         return bot not in self._leaving and self._held.trusted(bot, self._clock.monotonic())
 
     def wake(self) -> None:
-        """Have the loop look now: something has changed, here or elsewhere."""
-        self._woken.set()
+        """Have the loop look now, or once its plan is carried out: something has changed, here or elsewhere."""
+        if self._planning.locked():
+            self._look_again = True
+        else:
+            self._woken.set()
 
     @asynccontextmanager
     async def configured(self, bots: Mapping[str, Pins]) -> AsyncIterator[None]:
@@ -98,29 +109,43 @@ class Keeper:
 
     async def run(self) -> NoReturn:
         """Keep the leases until cancelled."""
-        while True:
-            began = self._clock.monotonic()
-            self._woken.clear()
-            good = await self.look()
-            pause_s = self._timing.beat_s if good else self._timing.retry_s
-            await self._wait(began + pause_s - self._clock.monotonic())
+        vouching = asyncio.create_task(self.renewal.vouch(), name="vouch for the event loop")
+        try:
+            while True:
+                began = self._clock.monotonic()
+                self._woken.clear()
+                good = await self.look()
+                pause_s = self._timing.beat_s if good else self._timing.retry_s
+                await self._wait(began + pause_s - self._clock.monotonic())
+        finally:
+            vouching.cancel()
+            await asyncio.wait({vouching})
+            await self.rest()
 
     async def look(self) -> bool:
-        """Beat once, and do what follows from what the database says; returns whether it answered."""
+        """Beat once, and begin what follows from what the database says; returns whether it answered."""
         self._leaving -= self._left
         self._left.clear()
         sent = self._clock.monotonic()
         try:
             seen = await self._in_thread(partial(self._table.beat, draining=self._draining()))
             await self._took_in(sent, seen)
-            if not self._planning.locked():  # a reload goes on; it wakes us
-                async with self._planning:
-                    await self._plan(seen)
         except ExporterError as error:
             self._failed(error)
             return False
-        self._succeeded()
+        if not self._plan_failed:
+            self._succeeded()
+        if self._planning.locked():  # a reload goes on, or the plan before this one
+            self._look_again = True
+        else:
+            self._plan_task = self._begin(self._carry_out(seen), "carry out a plan")
         return True
+
+    async def rest(self) -> None:
+        """Carry out no plan any more: bots that are claimed and not started yet are left so."""
+        if self._plan_task is not None:
+            self._plan_task.cancel()
+            await asyncio.wait({self._plan_task})
 
     async def stop(self) -> None:
         """Give everything back, once all bots are stopped. What cannot be told to the database lapses by itself."""
@@ -142,12 +167,27 @@ class Keeper:
         self._members.saw(seen.at, seen.instances, seen.leases)
         mine = {each.bot for each in seen.leases if each.boot == self._members.boot}
         lost = [bot for bot in self._held.bots if bot not in mine]
-        self._held.asked((bot for bot in self._held.bots if bot in mine), sent)
+        self._held.renewed(mine, sent)
         self._lose(lost, "the lease is another one's")
         self.fence()  # the answer may have come too late
         await self._runs.looked(seen, self._tell_of_members())
 
-    async def _plan(self, seen: Seen) -> None:
+    async def _carry_out(self, seen: Seen) -> None:
+        async with self._planning:
+            self._look_again = False
+            try:
+                more = await self._plan(seen)
+            except ExporterError as error:
+                self._plan_failed = True
+                self._failed(error)
+                return
+        self._plan_failed = False
+        self._succeeded()
+        if more or self._look_again:
+            self.wake()
+
+    async def _plan(self, seen: Seen) -> bool:
+        """Carry out our part of the plan; returns whether there is more to claim."""
         owners = {each.bot: each.owner for each in seen.leases}
         mine = {each.bot for each in seen.leases if each.boot == self._members.boot}
         if aliens := set(self._runs.bots) - set(self._held.bots) - self._leaving:  # a reload crossed a loss
@@ -164,8 +204,7 @@ class Keeper:
         self._give({*idle, *self._runs.movable(connected)} - forced, "others have fewer")
         if plan.claim:
             await self._claim(plan.claim[:_CLAIMED_AT_ONCE])
-            if len(plan.claim) > _CLAIMED_AT_ONCE:
-                self.wake()
+        return len(plan.claim) > _CLAIMED_AT_ONCE
 
     def _able(self, bot: str) -> bool:
         pins = self._wanted[bot]
@@ -190,7 +229,7 @@ class Keeper:
     async def _claim(self, bots: Collection[str]) -> None:
         sent = self._clock.monotonic()
         claimed = await self._in_thread(partial(self._table.claim, bots))
-        self._held.asked((each.bot for each in claimed), sent)
+        self._held.claimed((each.bot for each in claimed), sent)
         self._set_timer()
         now = self._clock.monotonic()
         for each in claimed:
@@ -260,15 +299,16 @@ class Keeper:
         self._left |= set(bots) - stuck
         self.wake()
 
-    def _begin(self, work: Coroutine[Any, Any, None], name: str) -> None:
+    def _begin(self, work: Coroutine[Any, Any, None], name: str) -> "asyncio.Task[None]":
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            _log.critical("bots could not be stopped: this is a bug", exc_info=error)
+            _log.critical("the lease loop failed at a part of its work: this is a bug", exc_info=error)
 
     # --- what is told ---
 

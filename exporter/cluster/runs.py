@@ -12,6 +12,9 @@ class Table(Protocol):
     def beat(self, *, draining: bool) -> Seen:
         """Say that this instance is alive, renew its leases that have not run out, and look around."""
 
+    def renew(self, *, draining: bool) -> Collection[str]:
+        """Say that this instance is alive, and renew its leases that have not run out; returns whose."""
+
     def claim(self, bots: Collection[str]) -> list[Claimed]:
         """Take those of these bots that are nobody's."""
 

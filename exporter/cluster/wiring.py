@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import threading
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -150,9 +151,13 @@ class Cluster:
         ]
         for task in loops:
             task.add_done_callback(_complain)
+        threading.Thread(
+            target=keeper.renewal.watch, args=(self._thread.submit,), name="late beats", daemon=True
+        ).start()
         try:
             yield
         finally:
+            keeper.renewal.end()
             for task in loops:
                 task.cancel()
             await asyncio.wait(loops)

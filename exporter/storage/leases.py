@@ -57,8 +57,9 @@ _STAY = _sql("""
     WHERE instance = :instance AND boot = :boot
     RETURNING slot
 """)
-_RENEW = _sql("""
-    UPDATE cluster_leases SET until = @now + :life_s WHERE boot = :boot AND until > @now
+_RENEW = _sql("UPDATE cluster_leases SET until = @now + :life_s WHERE boot = :boot AND until > @now")
+_RENEW_AND_TELL = _sql("""
+    UPDATE cluster_leases SET until = @now + :life_s WHERE boot = :boot AND until > @now RETURNING bot
 """)
 _ALIVE = _sql("""
     SELECT instance AS name, boot, slot, advertise_url, egress, version, draining, started_at, seen_at
@@ -179,6 +180,17 @@ class Leases:
         self._joined = True
         at = next(each.seen_at for each in instances if each.boot == self._me.boot)
         return Seen(at, instances, leases, pause_s or 0.0)
+
+    def renew(self, *, draining: bool) -> Collection[str]:
+        """Say that this instance is alive, and renew its leases that have not run out; returns whose.
+
+        One that is not a member renews nothing: it has to join first, by a beat.
+        """
+        alive = {"instance": self._me.instance, "boot": self._me.boot, "life_s": self._life_s, "draining": draining}
+        with explained(self._where.shown), self._engine.begin() as connection:
+            if _rows(connection, _STAY, alive).first() is None:
+                return ()
+            return [row.bot for row in _rows(connection, _RENEW_AND_TELL, alive)]
 
     def claim(self, bots: Collection[str]) -> list[Claimed]:
         """Take those of these bots that are nobody's."""

@@ -19,7 +19,7 @@ from exporter.logs import configure
 from exporter.process import run
 from exporter.web.settings import WebSettings
 
-QUICK = LeaseTiming(life_s=6.0, beat_s=0.5, retry_s=0.1, margin_s=2.0, patience_s=3.0)
+QUICK = LeaseTiming(life_s=6.0, beat_s=0.5, retry_s=0.1, margin_s=2.0, patience_s=3.0, silence_s=3.0)
 
 
 async def serve(config: Path, data: Path, drain_s: float, port: int, timing: LeaseTiming) -> None:

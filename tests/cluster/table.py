@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from exporter.model.cluster import Instance, Lease
+from exporter.model.record import replace
 from exporter.storage.leases import Claimed, Me, NameTaken, Seen
 
 
@@ -54,6 +55,20 @@ class ModelTable:
             if each.until > now and each.owner is not None and each.boot is not None
         )
         return Seen(now, alive, held, 0.0)
+
+    def renew(self, *, draining: bool) -> Collection[str]:
+        known = self._tables.instances.get(self._me.instance)
+        if known is None or known[0].boot != self._me.boot:
+            return ()
+        now, until = self._tables.now, self._tables.now + self._life_s
+        there = replace(known[0], seen_at=now, draining=draining)
+        self._tables.instances[self._me.instance] = there, until
+        mine = {
+            bot: each for bot, each in self._tables.leases.items() if each.boot == self._me.boot and each.until > now
+        }
+        for lease in mine.values():
+            lease.until = until
+        return tuple(mine)
 
     def claim(self, bots: Collection[str]) -> list[Claimed]:
         now, me = self._tables.now, self._me

@@ -9,6 +9,7 @@ import itertools
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from hypothesis import Phase, example, given, settings
@@ -84,10 +85,10 @@ class Bots:
 
 @dataclass
 class Asked:
-    """A statement on its way: sent, then carried out, then answered."""
+    """A statement on its way: sent, then carried out, then answered. The answer may be a thread's, not the loop's."""
 
     work: Callable[[], Any]
-    answer: "asyncio.Future[Any]"
+    answer: "asyncio.Future[Any] | Callable[[Any], None]"
     result: Any = None
     done: bool = False
 
@@ -97,6 +98,7 @@ class Process:
     """One process of the fleet, with its own idea of time."""
 
     keeper: Keeper
+    table: ModelTable
     bots: Bots
     clock: ManualClock
     asked: list[Asked] = field(default_factory=list)
@@ -120,8 +122,9 @@ class Fleet:
         bots, asked = Bots(lambda: self.tables.now), list[Asked]()
 
         def in_thread(work: Callable[[], _T], /) -> Awaitable[_T]:
-            asked.append(Asked(work, asyncio.get_running_loop().create_future()))
-            return asked[-1].answer
+            answer: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
+            asked.append(Asked(work, answer))
+            return answer
 
         table = ModelTable(self.tables, Me(name, boot, "", "", ""), TIMING.life_s)
         members, stats = Membership(name, boot), ClusterStats()
@@ -130,7 +133,7 @@ class Fleet:
         )
         async with keeper.configured(dict.fromkeys(BOTS, frozenset())):
             pass
-        self.processes[name] = Process(keeper, bots, clock, asked)
+        self.processes[name] = Process(keeper, table, bots, clock, asked)
 
     async def begin(self, name: str) -> None:
         """Let a process look, if it does not just do so."""
@@ -144,6 +147,15 @@ class Fleet:
         await self.begin(name)
         for _ in range(8):
             await self.step(name, "good")
+
+    async def renew(self, name: str) -> None:
+        """Let the thread of a process renew, as it does for a loop that is late."""
+        process = self.processes.get(name)
+        if process is None or process.paused:
+            return
+        sent = process.clock.monotonic()
+        work = partial(process.table.renew, draining=False)
+        process.asked.append(Asked(work, lambda renewed: process.keeper._held.renewed(renewed, sent)))
 
     async def step(self, name: str, how: str) -> None:
         """The oldest statement of a process goes one step further: it is carried out, answered, or gets lost."""
@@ -165,7 +177,10 @@ class Fleet:
         if process.paused:
             return  # the answer waits in the socket
         del process.asked[0]
-        if not first.answer.done():
+        if callable(first.answer):
+            if not isinstance(first.result, Exception):
+                first.answer(first.result)
+        elif not first.answer.done():
             if isinstance(first.result, Exception):
                 first.answer.set_exception(first.result)
             else:
@@ -209,6 +224,7 @@ class Fleet:
         if process.looking is not None:
             process.looking.cancel()
             await asyncio.wait({process.looking})
+        await process.keeper.rest()
 
     async def stop(self, name: str) -> None:
         """End a process as it should: its bots are stopped, then everything is given back."""
@@ -218,6 +234,7 @@ class Fleet:
         if process.looking is not None:
             process.looking.cancel()
             await asyncio.wait({process.looking})
+        await process.keeper.rest()
         process.bots.cut(tuple(process.bots.running))
         await self.pass_time(STOP_S + 0.5)
         stopping = asyncio.create_task(process.keeper.stop())
@@ -245,7 +262,7 @@ class Fleet:
         elif deed == "pass":
             await self.pass_time(what)
         else:
-            deeds = (self.look, self.begin, self.pause, self.resume, self.die, self.stop, self.start)
+            deeds = (self.look, self.begin, self.pause, self.resume, self.die, self.stop, self.start, self.renew)
             await {each.__name__: each for each in deeds}[deed](what)
 
     async def calm(self) -> None:
@@ -264,6 +281,7 @@ _actions = st.one_of(
     st.tuples(st.just("look"), st.sampled_from(NAMES)),
     st.tuples(st.just("look"), st.sampled_from(NAMES)),
     st.tuples(st.just("begin"), st.sampled_from(NAMES)),
+    st.tuples(st.just("renew"), st.sampled_from(NAMES)),
     st.tuples(st.just("good"), st.sampled_from(NAMES)),
     st.tuples(st.just("good"), st.sampled_from(NAMES)),
     st.tuples(st.sampled_from(("lost", "away")), st.sampled_from(NAMES)),
@@ -296,6 +314,7 @@ _LATE: list[tuple[str, Any]] = [("good", "a"), ("pass", 12.0), ("good", "a"), ("
 
 
 @example(actions=[("look", "a"), ("begin", "a"), *_LATE])  # a renewal counts from when it was sent, not answered
+@example(actions=[("look", "a"), ("renew", "a"), *_LATE])  # also one that is not the loop's
 @example(actions=[("begin", "a"), ("good", "a"), ("good", "a"), *_LATE])  # and so does a claim
 @example(actions=[("look", "a"), ("pass", 20.5), ("look", "b")])  # bots need time to stop
 @example(actions=[("look", "a"), ("pass", 13.5), ("look", "a"), ("look", "b")])  # and are not given back meanwhile

@@ -100,6 +100,24 @@ def test_a_beat_renews_all_that_has_not_run_out(bench: Bench) -> None:
     assert b.claim(["x"]) == []
 
 
+def test_renewing_without_looking_does_as_a_beat_and_tells_what_it_has_renewed(bench: Bench) -> None:
+    a, b = bench.join(me("a")), bench.join(me("b"))
+    assert list(a.renew(draining=False)) == [], "who is no member has to join by a beat"
+    assert b.beat(draining=False).instances[0].name == "b"
+    a.beat(draining=False)
+    a.claim(["x", "y"])
+    bench.pass_time(15.0)
+    assert set(a.renew(draining=True)) == {"x", "y"}
+    a.give(["y"])
+    bench.pass_time(15.0)
+    assert list(a.renew(draining=True)) == ["x"]
+    seen = b.beat(draining=False)
+    assert {(each.name, each.draining) for each in seen.instances} == {("a", True), ("b", False)}
+    assert [each.bot for each in b.claim(["x", "y"])] == ["y"]
+    bench.pass_time(21.0)
+    assert list(a.renew(draining=False)) == [], "what has run out may be another's"
+
+
 def test_what_has_run_out_is_not_renewed_and_goes_with_a_new_generation(bench: Bench) -> None:
     a, b = bench.join(me("a")), bench.join(me("b"))
     a.beat(draining=False)

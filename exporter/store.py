@@ -41,6 +41,7 @@ class Records(Protocol):
     def races(self) -> Mapping[str, RaceRecord]: ...
     def subscribe(self, subscriber: Callable[[Seen], None]) -> Callable[[], None]: ...
     def origin(self, kind: str, name: str) -> Origin | None: ...
+    async def catch_up(self) -> None: ...
 
 
 class StatusStore:
@@ -70,6 +71,9 @@ class StatusStore:
     def origin(self, _kind: str, _name: str) -> Origin | None:
         """Return from which instance of a cluster an object is: here nobody asks, all are our own."""
         return None
+
+    async def catch_up(self) -> None:
+        """Return once what others have told by now is known, and they know what was told here: here nobody else is."""
 
     def apply(self, event: ev.Event) -> None:
         """Change what the event is about, then tell the subscribers: the race or lobby first, then its bot."""

@@ -24,6 +24,7 @@ TICK_S: Final = 0.1
 LOOK_S: Final = 2.0
 AGAIN_S: Final = 1.0
 BELIEVE_S: Final = 20.0
+CATCH_UP_S: Final = 2.0
 
 _log = structlog.get_logger(component="cluster")
 _T = TypeVar("_T")
@@ -55,11 +56,13 @@ class Exchange:
         self._rung: set[str] = set()
         self._look_at = self._heard_at = clock.monotonic()
         self._troubled = False
+        self._waiting: list[asyncio.Future[None]] = []
         self.lobbies_created: int | None = None
         for kind, known in (("bot", store.bots), ("lobby", store.lobbies), ("race", store.races)):
             self._changed.update(dict.fromkeys((kind, name) for name in known))
         store.subscribe(self._on_change)
         members.subscribe(self._on_members)
+        fleet.on_catch_up = self.catch_up
 
     @property
     def idle(self) -> bool:
@@ -73,6 +76,17 @@ class Exchange:
         elif instance != self._members.me:
             self._rung.add(instance)
         self._something.set()
+
+    async def catch_up(self) -> None:
+        """Return once a round that begins from now on has succeeded; without one, after CATCH_UP_S.
+
+        What has changed here is then in the database, and what stood there is known here.
+        """
+        done = asyncio.get_running_loop().create_future()
+        self._waiting.append(done)
+        self._something.set()
+        await asyncio.wait({done}, timeout=CATCH_UP_S)
+        done.cancel()
 
     async def run(self) -> NoReturn:
         """Exchange news until cancelled. Trouble with the database is told once, and it is tried again and again."""
@@ -114,20 +128,26 @@ class Exchange:
     async def _round(self, *, thorough: bool) -> None:
         changed, self._changed = self._changed, {}
         rung, self._rung = self._rung, set()
+        waiting = [each for each in self._waiting if not each.done()]
+        self._waiting = []
         rows, gone = self._batch(changed)
-        if not (thorough or rows or gone or rung):
+        if not (thorough or rows or gone or rung or waiting):
             return
-        asked = rung | {each.name for each in self._members.instances()} if thorough else rung
+        asked = rung | {each.name for each in self._members.instances()} if thorough or waiting else rung
         keys = [(place[0], self._key(place)) for place in gone]
         try:
             news = await self._call(lambda: self._records.exchange(list(rows.values()), keys, asked, thorough=thorough))
         except BaseException:
             self._changed = changed | self._changed
+            self._waiting = waiting + self._waiting
             raise
         self._told.update({place: (row.bot, row.generation) for place, row in rows.items()})
         for place in gone:
             del self._told[place]
         self._take(news)
+        for each in waiting:
+            if not each.done():
+                each.set_result(None)
 
     def _batch(self, changed: Iterable[Place]) -> tuple[dict[Place, OwnRow], list[Place]]:
         """Return what is to be written, and what has to go. What has no lease yet waits for the next time."""
@@ -185,7 +205,7 @@ class Exchange:
 
     async def _wait(self, most_s: float) -> None:
         """Wait until there is something to tell or to hear, or it is time to look."""
-        if not self._changed:
+        if not self._changed and not self._waiting:
             await set_within(self._something, most_s, self._clock)
 
     async def _call(self, work: Callable[[], _T]) -> _T:

@@ -5,11 +5,12 @@ longer than its lease: a bot that nobody runs is unknown, whatever was last writ
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
 from exporter.cluster.members import Membership
+from exporter.model import events as ev
 from exporter.model.cluster import Instance, Origin
 from exporter.model.record import Record, replace
 from exporter.model.relayed import AnyRecord, owner_of
@@ -49,7 +50,8 @@ class WholeFleet:
     """Joins the store and the others' rows; `configure`, `take` and `believe` bring the news.
 
     Own records win: what runs here is known best. Of a race that bots of several processes follow, all bots are shown,
-    and our own view or else the newest.
+    and our own view or else the newest. The lobby of a bot that moves to another process is shown as it was last seen,
+    but not `watched`, until the bot is at work there: by then it has found the lobby again, or there is none.
     """
 
     def __init__(self, store: StatusStore, members: Membership, clock: Clock) -> None:
@@ -67,6 +69,8 @@ class WholeFleet:
         self.bots_of: Counter[str | None] = Counter()
         """How many bots each instance runs; None stands for those that nobody does."""
         self._subscribers: list[Callable[[Seen], None]] = []
+        self.on_catch_up: Callable[[], Awaitable[None]] | None = None
+        """Whoever exchanges news with the others does so at once."""
         self._origins: dict[Place, Origin] = {}
         self._bots: dict[str, BotRecord] = {}
         self._lobbies: dict[str, LobbyRecord] = {}
@@ -100,6 +104,11 @@ class WholeFleet:
         """Return where an object is from."""
         return self._origins.get((kind, name))
 
+    async def catch_up(self) -> None:
+        """Return once what others have told by now is known, and they can know what was told here; or after a while."""
+        if self.on_catch_up is not None:
+            await self.on_catch_up()
+
     def instances(self) -> tuple[Instance, ...]:
         """Return the instances that are alive, by name."""
         return self._members.instances()
@@ -123,12 +132,17 @@ class WholeFleet:
         if all_there_are:
             touched.update(dict.fromkeys(self._of_bot))
             self._rows.clear()
-        for place, instance, row in rows:
-            for each in (self._rows.get(place, {}).get(instance), row):
+        news = list(rows)
+        gone = {name for (kind, name), _, row in news if kind == "bot" and row is None}
+        for place, instance, row in news:
+            before = self._rows.get(place, {}).get(instance)
+            for each in (before, row):
                 if each is not None:
                     self._of_bot.setdefault(owner_of(each.record), set()).add(place)
                     touched[owner_of(each.record)] = None
-            self._put(place, instance, row)
+            moves = place[0] == "lobby" and row is None and before is not None and owner_of(before.record) in gone
+            if not moves:
+                self._put(place, instance, row)
         for bot in touched:
             self._look_at_bot(bot)
 
@@ -151,8 +165,20 @@ class WholeFleet:
                 self._held[bot] = held
                 self._look_at_bot(bot)
 
-    def _on_change(self, change: Seen) -> None:
-        self._look((change.kind, change.name))
+    def _on_change(self, change: ev.Change) -> None:
+        if isinstance(change.event, ev.LobbyForgotten) and change.event.elsewhere and change.kind == "lobby":
+            self._leave(change.name, change.before)
+        if change.kind == "bot" and change.name in self._of_bot:
+            self._look_at_bot(change.name)
+        else:
+            self._look((change.kind, change.name))
+
+    def _leave(self, key: str, lobby: object) -> None:
+        """Keep what we knew of a lobby whose bot another process is to run."""
+        if isinstance(lobby, LobbyRecord):
+            generation = self._holder(lobby.bot)[1]
+            self._put(("lobby", key), self.me, Row(self.me, generation, lobby, self._clock.now()))
+            self._of_bot.setdefault(lobby.bot, set()).add(("lobby", key))
 
     def _put(self, place: Place, instance: str, row: Row | None) -> None:
         kind, name = place
@@ -172,6 +198,8 @@ class WholeFleet:
         """Look at a bot first, and then at what is its: a lobby is never there without its bot."""
         places = self._of_bot.get(bot, set())
         self._look(("bot", bot))
+        if not self._moves(bot):
+            self._forget_left(bot, places)
         for place in tuple(places):
             if place[0] != "bot":
                 self._look(place)
@@ -258,10 +286,28 @@ class WholeFleet:
             return own, self._own
         for row in self._rows.get(("lobby", key), {}).values():
             record = row.record
-            if isinstance(record, LobbyRecord) and self._counts(row):
-                away = self._holder(record.bot)[0] is None
-                return replace(record, watched=False) if away else record, self._from(row)
+            if not isinstance(record, LobbyRecord) or record.bot not in self._bots:
+                continue
+            holder, generation = self._holder(record.bot)
+            if holder is not None and row.generation == generation and row.instance != self.me:
+                return record, self._from(row)
+            if row.generation == generation or self._moves(record.bot):
+                return replace(record, watched=False), self._from(row)
         return None, self._own
+
+    def _moves(self, bot: str) -> bool:
+        """Return whether a bot is to work, but not at work, so that nobody knows what has become of its lobby."""
+        record = self._bots.get(bot)
+        if record is None or not record.is_active:
+            return False
+        return record.state != record.traits.ready and record.state not in record.traits.busy
+
+    def _forget_left(self, bot: str, places: Iterable[Place]) -> None:
+        """Forget lobbies that were told under an older lease of a bot."""
+        for place in [each for each in places if each[0] == "lobby"]:
+            for instance, row in tuple(self._rows.get(place, {}).items()):
+                if instance == self.me or row.generation < self._holder(bot)[1]:
+                    self._put(place, instance, None)
 
     def _race(self, name: str) -> tuple[RaceRecord | None, Origin]:
         own = self._store.races.get(name)

@@ -7,7 +7,7 @@ from aiohttp import hdrs, web
 
 from exporter.metrics.negotiation import allows_gzip
 from exporter.model.states import BotStatus, PlatformTraits
-from exporter.model.status import BotRecord
+from exporter.model.status import BotRecord, LobbyRecord
 from exporter.packing import Codec, Member, fastest
 from exporter.process import ProcessState
 from exporter.slices import Pace
@@ -35,6 +35,20 @@ def find_bot(store: Records, name: str) -> BotRecord | None:
     """Return the bot of that name, or with that Steam username."""
     users = (each for each in store.bots.values() if each.traits.subject == "username")
     return store.bots.get(name) or next((each for each in users if each.subject == name), None)
+
+
+async def find_lobby(store: Records, lobby_id: str) -> LobbyRecord | None:
+    """Return the lobby of that id. One that another process has just made may have to be asked for first."""
+    found = _lobby(store, lobby_id)
+    if found is None:
+        await store.catch_up()
+        found = _lobby(store, lobby_id)
+    return found
+
+
+def _lobby(store: Records, lobby_id: str) -> LobbyRecord | None:
+    there = (each for each in store.lobbies.values() if each.lobby_id is not None)
+    return next((each for each in there if str(each.lobby_id) == lobby_id), None)
 
 
 class StatusPages:
@@ -116,10 +130,10 @@ class StatusPages:
     async def lobby(self, request: web.Request) -> web.StreamResponse:
         """Return one lobby by its id."""
         asked = request[NAMES]["lobby_id"]
-        for record in self._store.lobbies.values():
-            if record.lobby_id is not None and str(record.lobby_id) == asked:
-                return await self._answer(request, Piece(encoded(self._shown.lobby(record))))
-        raise HttpProblem(404, f"there is no lobby with the id {asked!r}: /status/lobbies lists them")
+        record = await find_lobby(self._store, asked)
+        if record is None:
+            raise HttpProblem(404, f"there is no lobby with the id {asked!r}: /status/lobbies lists them")
+        return await self._answer(request, Piece(encoded(self._shown.lobby(record))))
 
     async def races(self, request: web.Request) -> web.StreamResponse:
         """Return the races that our bots follow."""

@@ -80,12 +80,15 @@ class GameBot:
     traits: PlatformTraits
     created: list[str] = field(default_factory=list)
     go: asyncio.Event = field(default_factory=asyncio.Event)
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
     lobby: LobbyRecord | None = None
 
     def __post_init__(self) -> None:
         self.go.set()
+        self.ready.set()
 
     async def run(self) -> None:
+        await self.ready.wait()
         report, name, now = self.context.report, self.context.name, self.context.clock.now
         for state in self.traits.states[2 : self.traits.states.index(self.traits.ready) + 1]:
             report(ev.StateEntered(name, now(), state))
@@ -136,17 +139,20 @@ class GameBot:
 
 
 class Games:
-    """The service of a platform; `bots` are those that it made."""
+    """The service of a platform; `bots` are those that it made. Those made on `hold` do not come to work."""
 
     logons: LogonStats | None = None
     queue = None
 
     def __init__(self, traits: PlatformTraits) -> None:
         self.traits = traits
+        self.hold = False
         self.bots: dict[str, GameBot] = {}
 
     def bot(self, options: Options, context: BotContext) -> GameBot:
         self.bots[context.name] = GameBot(options, context, self.traits)
+        if self.hold:
+            self.bots[context.name].ready.clear()
         return self.bots[context.name]
 
 
@@ -273,6 +279,11 @@ class Node:
 
     async def run(self, *names: str) -> None:
         """Claim bots and run them, until they are ready."""
+        await self.take(*names)
+        await eventually(lambda: all(self.store.bots[name].ready for name in names))
+
+    async def take(self, *names: str) -> None:
+        """Claim bots and run them."""
         for each in await self._in_thread(lambda: self.leases.claim(names)):
             self.storage.learn(each.bot, each.generation, each.stored)
         await self.beat()
@@ -281,7 +292,6 @@ class Node:
             assert lease is not None
             assert lease.owner == self.name
             await self.supervisor.add(self.specs[name])
-        await eventually(lambda: all(self.store.bots[name].ready for name in names))
 
     async def release(self, *names: str) -> None:
         """Stop bots, and give their leases back."""

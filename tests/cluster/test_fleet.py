@@ -2,7 +2,9 @@
 
 from exporter.cluster.fleet import Row, WholeFleet
 from exporter.cluster.members import Membership
+from exporter.model import events as ev
 from exporter.model.cluster import Instance, Lease
+from exporter.model.record import replace
 from exporter.model.relayed import read, written
 from exporter.model.states import BotStatus
 from exporter.model.status import BotRecord, LobbyRecord
@@ -12,6 +14,7 @@ from tests.cluster.nodes import spec
 from tests.web.fleet import DOTA2, NOW, RACETIME, lobby
 
 ANN = BotRecord("ann", DOTA2, "ann_account", True, state="gc_connected", status=BotStatus.CONNECTED)
+ON_ITS_WAY = replace(ANN, state="connecting", status=BotStatus.UNKNOWN)
 WHERE = ("bot", "ann")
 
 
@@ -29,7 +32,8 @@ class Known:
     def __init__(self) -> None:
         self.members = Membership("me", "me-boot")
         self.clock = ManualClock(NOW)
-        self.fleet = WholeFleet(StatusStore(), self.members, self.clock)
+        self.store = StatusStore()
+        self.fleet = WholeFleet(self.store, self.members, self.clock)
         self.fleet.configure([spec("ann")])
         self.changes: list[object] = []
         self.fleet.subscribe(self.changes.append)
@@ -84,15 +88,81 @@ def test_a_row_may_be_newer_than_the_last_look_at_the_leases() -> None:
     assert known.ann() == ("connected", "two")
 
 
-def test_a_lobby_goes_with_the_lease_that_it_was_told_under() -> None:
+def test_the_lobby_of_a_bot_that_moves_is_shown_unwatched_until_the_bot_is_at_work_again() -> None:
+    """Whether its process has died, or has taken it back by itself."""
+    for told in (
+        [],  # nobody told anything
+        [(("lobby", "7"), "one", None), (WHERE, "one", None)],
+    ):
+        known = Known()
+        known.see(lease("one", 3))
+        known.hear("one", 3)
+        known.hear("one", 3, lobby("ann", lobby_id=7))
+        assert known.watched("7") is True
+        known.fleet.take(told)
+        known.see()
+        assert known.watched("7") is False
+        known.see(lease("two", 4))
+        assert known.watched("7") is False
+        known.hear("two", 4, ON_ITS_WAY)
+        assert known.watched("7") is False
+        known.hear("two", 4)
+        assert known.watched("7") is None, "the new process knows of no lobby"
+        known.hear("two", 4, ON_ITS_WAY)
+        assert known.watched("7") is None, "what is gone does not come back"
+
+
+def test_a_lobby_that_is_found_again_is_its_new_process() -> None:
     known = Known()
     known.see(lease("one", 3))
     known.hear("one", 3)
     known.hear("one", 3, lobby("ann", lobby_id=7))
-    assert known.watched("7") is True
-    known.see()
-    assert known.watched("7") is False
     known.see(lease("two", 4))
+    known.hear("two", 4, ON_ITS_WAY)
+    known.hear("two", 4, lobby("ann", lobby_id=7))
+    known.hear("two", 4)
+    assert known.watched("7") is True
+    origin = known.fleet.origin("lobby", "7")
+    assert origin is not None
+    assert origin.instance == "two"
+
+
+def test_a_lobby_that_ends_is_not_taken_for_one_that_moves() -> None:
+    known = Known()
+    known.see(lease("one", 3))
+    known.hear("one", 3)
+    known.hear("one", 3, lobby("ann", lobby_id=7))
+    known.fleet.take([(("lobby", "7"), "one", None)])
+    assert known.watched("7") is None
+    known.see()
+    assert known.watched("7") is None
+
+
+def test_a_bot_that_is_switched_off_where_it_moved_to_has_no_lobby() -> None:
+    """It will never find it."""
+    known = Known()
+    known.see(lease("one", 3))
+    known.hear("one", 3)
+    known.hear("one", 3, lobby("ann", lobby_id=7))
+    known.see(lease("two", 4))
+    known.hear("two", 4, replace(ON_ITS_WAY, is_active=False))
+    assert known.watched("7") is None
+
+
+def test_a_lobby_that_was_ours_is_shown_too_while_its_bot_moves() -> None:
+    known = Known()
+    known.see(lease("me", 3))
+    known.store.apply(ev.BotAdded("ann", NOW, DOTA2, "ann_account", True, None, None))
+    known.store.apply(ev.LobbyUpdated("ann", NOW, lobby("ann", lobby_id=7)))
+    assert known.watched("7") is True
+    known.store.apply(ev.LobbyForgotten("ann", NOW, "7", elsewhere=True))
+    assert known.watched("7") is False
+    known.store.apply(ev.BotRemoved("ann", NOW, elsewhere=True))
+    known.see(lease("two", 4))
+    assert known.watched("7") is False
+    known.hear("two", 4)
+    assert known.watched("7") is None
+    known.see()
     assert known.watched("7") is None
 
 

@@ -12,14 +12,16 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from exporter.model import events as ev
+from exporter.model.record import replace as changed
+from exporter.model.states import LobbyState
 from exporter.web.control.elsewhere import PASSED_ON
 from exporter.web.keys import AccessKey, AccessRules
 from exporter.web.settings import WebSettings
 from exporter.web_config import load_web_config
 from tests.certificates import authority, issue
 from tests.cluster.nodes import HERE, NEW_LOBBY, Answer, Node, nodes, spec
-from tests.eventually import eventually, until
-from tests.web.fleet import ADMIN_KEY, RACETIME, race_view
+from tests.eventually import LIMIT_S, eventually, until
+from tests.web.fleet import ADMIN_KEY, RACETIME, lobby, race_view
 
 BOTS = (spec("ann"), spec("ben"), spec("cat"), spec("alttpr", RACETIME))
 PASSED = {PASSED_ON: "three"}
@@ -53,8 +55,9 @@ async def test_an_order_reaches_the_owner_and_its_answer_comes_back(database: st
         assert (wrong.status, wrong.body["errors"]) == (422, ["reason: must be a string"])
 
 
-async def test_a_lobby_with_any_free_bot_of_the_fleet(database: str) -> None:
+async def test_a_lobby_with_any_free_bot_of_the_fleet(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Local bots come first; then those of others, each once; then none is free, and that is said."""
+    monkeypatch.setattr("exporter.cluster.exchange.CATCH_UP_S", LIMIT_S)
     async with nodes(database, "one", "two", "three", bots=BOTS) as (one, two, three):
         await one.run("ann")
         await two.run("ben")
@@ -67,8 +70,8 @@ async def test_a_lobby_with_any_free_bot_of_the_fleet(database: str) -> None:
         for each in made:
             place = each.headers["Location"]
             assert place == f"/status/lobbies/{each.body['lobby_id']}"
-            found = await until(lambda place=place: one.call(place), lambda answer: answer.status == 200)  # type: ignore[misc]
-            assert found.body["bot"] == each.body["bot"]
+            for node in (one, two, three):  # at once, though nobody may have told yet
+                assert (await node.shown(place))["bot"] == each.body["bot"]
         full = await one.call("/api/v1/lobbies", "POST", NEW_LOBBY)
         assert (full.status, full.headers["Retry-After"]) == (503, "10")
         assert "no bot of the whole fleet is free: 3 of 3 are busy" in full.body["detail"]
@@ -96,6 +99,78 @@ async def test_many_at_once_never_get_the_same_bot(database: str) -> None:
         )
         assert Counter(each.status for each in answers) == {201: 6, 503: 6}
         assert len({each.body["bot"] for each in answers if each.status == 201}) == 6
+
+
+async def test_a_lobby_is_told_of_before_its_order_is_answered(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that whoever gets the answer may ask any process for it."""
+    monkeypatch.setattr("exporter.cluster.exchange.CATCH_UP_S", LIMIT_S)
+    async with nodes(database, "one", "two", bots=BOTS) as (one, two):
+        await two.run("ben")
+        await eventually(lambda: knows(one, "ben"))
+        two.fall_silent()
+        creating = asyncio.create_task(two.call("/api/v1/lobbies", "POST", NEW_LOBBY))
+        await eventually(lambda: two.exchange._waiting or creating.done())
+        assert not creating.done()
+        telling = asyncio.create_task(two.exchange.run())
+        made = await creating
+        await one.fleet.catch_up()
+        assert made.body["lobby_id"] in one.fleet.lobbies
+        telling.cancel()
+        await asyncio.wait({telling})
+
+
+async def test_of_what_is_under_way_nobody_has_to_tell(database: str) -> None:
+    """The next order goes to a process that has less to do, though the first one has not told what it does."""
+    many = tuple(spec(name) for name in ("ann", "ben", "cat", "dan"))
+    async with nodes(database, "one", "two", "three", bots=many) as (one, two, three):
+        await two.run("ann", "ben")
+        await three.run("cat", "dan")
+        await eventually(lambda: knows(one, "ann", "ben", "cat", "dan"))
+        two.fall_silent()
+        for each in ("ann", "ben"):
+            two.bot(each).go.clear()
+        first = asyncio.create_task(one.call("/api/v1/lobbies", "POST", NEW_LOBBY))
+        await eventually(lambda: two.bot("ann").created or two.bot("ben").created)
+        second = await one.call("/api/v1/lobbies", "POST", NEW_LOBBY)
+        assert (second.status, second.headers["Bot-Exporter-Instance"]) == (201, "three")
+        for each in ("ann", "ben"):
+            two.bot(each).go.set()
+        assert (await first).headers["Bot-Exporter-Instance"] == "two"
+
+
+async def test_what_is_under_way_and_told_is_not_counted_twice(database: str) -> None:
+    """A process with two bots, one of which is just creating a lobby, has one for another."""
+    async with nodes(database, "one", "two", bots=BOTS) as (one, two):
+        await two.run("ann", "ben")
+        await eventually(lambda: knows(one, "ann", "ben"))
+        for each in ("ann", "ben"):
+            two.bot(each).go.clear()
+        first = asyncio.create_task(one.call("/api/v1/lobbies", "POST", NEW_LOBBY))
+        busy = await eventually(lambda: next((name for name in ("ann", "ben") if two.bot(name).created), ""))
+        creating = changed(lobby(busy, lobby_id=1), state=LobbyState.CREATING, lobby_id=None)
+        two.store.apply(ev.LobbyUpdated(busy, two.clock.now(), creating))
+        await eventually(lambda: one.fleet.bots[busy].busy)
+        other = {"ann": "ben", "ben": "ann"}[busy]
+        two.bot(other).go.set()
+        second = await one.call("/api/v1/lobbies", "POST", NEW_LOBBY)
+        assert (second.status, second.body["bot"]) == (201, other)
+        two.bot(busy).go.set()
+        assert (await first).status == 201
+
+
+async def test_an_order_on_a_lobby_that_its_new_process_has_not_found_again(database: str) -> None:
+    async with nodes(database, "one", "two", bots=BOTS) as (one, two):
+        await two.run("ben")
+        two.store.apply(ev.LobbyUpdated("ben", two.clock.now(), lobby("ben", lobby_id=77)))
+        await eventually(lambda: "77" in one.fleet.lobbies)
+        await two.release("ben")
+        await eventually(lambda: one.fleet.lobbies["77"].watched is False)
+        one.games["dota2"].hold = True
+        await one.take("ben")
+        await eventually(lambda: (owner := two.fleet.owner_of("ben")) is not None and owner.name == "one")
+        early = await two.call("/api/v1/lobbies/77/launch", "POST")
+        assert early.status == 409
+        assert "bot ben has not found lobby 77 again yet" in early.body["detail"]
 
 
 async def test_who_has_no_bot_after_all_passes_the_order_to_nobody(database: str) -> None:

@@ -92,16 +92,27 @@ async def test_a_process_that_is_away_is_never_green(database: str) -> None:
         await one.run("ben")
         back = await one.shown("/status/bots/ben")
         assert (back["instance"], back["status_name"], back["as_of"]) == ("one", "connected", None)
-        assert (await one.shown("/status/lobbies"))["lobbies"] == []  # until the new owner finds it
+        assert (await one.shown("/status/lobbies"))["lobbies"] == []  # the bot has found none
 
 
 async def test_a_bot_that_moves_is_shown_by_its_new_process(database: str) -> None:
+
+    def found(change: ev.Change) -> None:
+        if isinstance(change.event, ev.HealthProved):
+            two.store.apply(ev.LobbyUpdated("ann", two.clock.now(), lobby("ann", lobby_id=77)))
+
     async with nodes(database, "one", "two", "three", bots=BOTS) as (one, two, three):
         await one.run("ann")
-        await eventually(lambda: seen(three, "ann"))
+        one.store.apply(ev.LobbyUpdated("ann", one.clock.now(), lobby("ann", lobby_id=77)))
+        await eventually(lambda: seen(three, "ann") and "77" in three.fleet.lobbies)
         await one.release("ann")
         await until(lambda: three.shown("/status/bots/ann"), lambda bot: bot["status_reason"] == "no_instance")
+        for node in (one, three):
+            assert (await node.shown("/status/lobbies/77"))["watched"] is False
+        two.store.subscribe(found)
         await two.run("ann")
+        await until(lambda: three.shown("/status/lobbies/77"), lambda left: left["instance"] == "two")
+        assert (await one.shown("/status/lobbies/77"))["watched"] is True
         moved = await until(lambda: three.shown("/status/bots/ann"), lambda bot: bot["instance"] == "two")
         assert moved["status_name"] in {"connected", "unknown"}
         await eventually(lambda: seen(three, "ann") and seen(one, "ann"))
@@ -179,7 +190,11 @@ async def test_a_process_that_starts_clears_what_an_earlier_run_has_left(databas
         again = Node("two", database, BOTS, life_s=30.0, settings=two.web._settings)
         try:
             await again.start()
-            await eventually(lambda: "77" not in one.fleet.lobbies)
+            async with nodes(database, "three", bots=BOTS) as (three,):
+                await eventually(lambda: three.fleet.instances() and three.exchange.idle)
+                await three.fleet.catch_up()
+                assert "77" not in three.fleet.lobbies
+            assert one.fleet.lobbies["77"].watched is False  # its bot may find it again, wherever it runs next
         finally:
             await again.stop()
 

@@ -25,7 +25,7 @@ from exporter.web.answers import HttpProblem
 from exporter.web.control.requests import wait_s
 from exporter.web.headers import INSTANCE
 from exporter.web.request import NAMES
-from exporter.web.status import find_bot
+from exporter.web.status import find_bot, find_lobby
 
 PASSED_ON: Final = "Bot-Exporter-Passed-On-By"
 """The header of an order that another process has passed on: its name."""
@@ -76,14 +76,15 @@ class Elsewhere:
         if self._client is not None:
             await self._client.close()
 
-    def bot_of(self, request: web.Request) -> str | None:
+    async def bot_of(self, request: web.Request) -> str | None:
         """Return the bot that the path of an order is about, if it is another process's."""
         match request.get(NAMES):
             case {"name": name}:
                 record = find_bot(self.fleet, name)
                 bots = [record.name] if record is not None else []
             case {"lobby_id": lobby_id}:
-                bots = [each.bot for each in self.fleet.lobbies.values() if str(each.lobby_id) == lobby_id]
+                lobby = await find_lobby(self.fleet, lobby_id)
+                bots = [lobby.bot] if lobby is not None else []
             case {"category": category, "slug": slug}:
                 bots = self._bots_of_room(category, slug)
             case _:
@@ -106,9 +107,9 @@ class Elsewhere:
                 continue
             if fits(record) and record.ready and not record.busy:
                 free[origin.instance] += 1
-        free.subtract(self._under_way)  # of what is on its way nobody has told yet
         there = {each.name: each for each in self.fleet.instances()}
-        chosen = sorted((name for name, bots in free.items() if bots > 0), key=lambda name: -free[name])
+        # What is on its way may be told already, or not yet: it says who is asked first, and never that none is free.
+        chosen = sorted(free, key=lambda name: self._under_way[name] - free[name])
         return [there[name] for name in chosen if name in there]
 
     async def to_bot(self, request: web.Request, bot: str) -> web.Response:

@@ -97,7 +97,7 @@ class OrderWindow:
 
     async def passed_on(self, request: web.Request) -> web.Response | None:
         """Return another process's answer to an order whose path names something of its own; None for any other."""
-        bot = self.elsewhere.bot_of(request) if self.elsewhere is not None else None
+        bot = await self.elsewhere.bot_of(request) if self.elsewhere is not None else None
         return await self.elsewhere.to_bot(request, bot) if self.elsewhere is not None and bot is not None else None
 
     async def give(self, request: web.Request, errand: Errand, work: Work) -> web.Response:

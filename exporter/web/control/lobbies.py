@@ -31,7 +31,7 @@ from exporter.web.control.outcomes import Answer
 from exporter.web.control.requests import body_of, invalid, no_query
 from exporter.web.request import NAMES
 from exporter.web.shown import Shown
-from exporter.web.status import find_bot
+from exporter.web.status import find_bot, find_lobby
 
 _ACCOUNT_ID: Final = 0xFFFFFFFF
 _RETRY_S: Final = 10
@@ -105,7 +105,9 @@ class LobbyOrders:
         name = self._host_named(bot) if bot is not None else None
 
         async def work(errand: Errand) -> Answer:
-            return shown(await self._create(errand, name, settings, expected, invite))
+            record = await self._create(errand, name, settings, expected, invite)
+            await self._records.catch_up()  # whoever gets this answer may ask any process for the lobby
+            return shown(record)
 
         async def here() -> web.Response:
             return await self._window.give(request, Errand(OrderAction.CREATE_LOBBY, settings.name), work)
@@ -145,7 +147,7 @@ class LobbyOrders:
     @order
     async def change(self, request: web.Request) -> web.Response:
         """Change some settings of a lobby and leave the others as they are."""
-        record = self._known(request)
+        record = await self._known(request)
         no_query(request)
         given = await body_of(request, LobbyChanges)
         changes = given.model_dump(exclude_unset=True)
@@ -157,7 +159,7 @@ class LobbyOrders:
     @order
     async def close(self, request: web.Request) -> web.Response:
         """End a lobby for everybody in it; a running game only with `abandon=true`."""
-        record = self._known(request)
+        record = await self._known(request)
         no_query(request, "abandon")
         await body_of(request, NoBody)
         abandon = request.query.get("abandon", "false")
@@ -185,7 +187,7 @@ class LobbyOrders:
     @order
     async def invite(self, request: web.Request) -> web.Response:
         """Invite a player."""
-        record = self._known(request)
+        record = await self._known(request)
         no_query(request)
         given = await body_of(request, Player)
         return await self._give(request, OrderAction.INVITE, record, lambda host: host.invite(given.steam_id))
@@ -193,7 +195,7 @@ class LobbyOrders:
     @order
     async def kick(self, request: web.Request) -> web.Response:
         """Remove a player from the lobby, or from the team."""
-        record = self._known(request)
+        record = await self._known(request)
         no_query(request)
         given = await body_of(request, Kicked)
         account = given.steam_id & _ACCOUNT_ID
@@ -211,15 +213,15 @@ class LobbyOrders:
         """Return a lobby as /status shows it."""
         return self._shown.lobby(record)
 
-    def known(self, lobby_id: str) -> LobbyRecord:
+    async def known(self, lobby_id: str) -> LobbyRecord:
         """Return a lobby by its id. Raises HttpProblem (404)."""
-        for record in self._records.lobbies.values():
-            if record.lobby_id is not None and str(record.lobby_id) == lobby_id:
-                return record
-        raise HttpProblem(404, f"there is no lobby with the id {lobby_id[:40]!r}: /status/lobbies lists them")
+        record = await find_lobby(self._records, lobby_id)
+        if record is None:
+            raise HttpProblem(404, f"there is no lobby with the id {lobby_id[:40]!r}: /status/lobbies lists them")
+        return record
 
-    def _known(self, request: web.Request) -> LobbyRecord:
-        return self.known(request[NAMES]["lobby_id"])
+    async def _known(self, request: web.Request) -> LobbyRecord:
+        return await self.known(request[NAMES]["lobby_id"])
 
     def _host_named(self, bot: str) -> str:
         record = find_bot(self._records, bot)
@@ -253,7 +255,7 @@ class LobbyOrders:
     async def _plain(
         self, request: web.Request, action: OrderAction, deed: Callable[[LobbyHost], Awaitable[object]]
     ) -> web.Response:
-        record = self._known(request)
+        record = await self._known(request)
         no_query(request)
         await body_of(request, NoBody)
         return await self._give(request, action, record, deed)
@@ -278,6 +280,8 @@ class LobbyOrders:
     def _in_lobby(self, record: LobbyRecord) -> LobbyHost:
         """Return the lobby's bot, which must be in it now. Raises OrderRefused."""
         now = self._store.lobbies.get(record.key)
+        if now is None and record.active and not record.watched:  # its bot has just come from another process
+            raise OrderRefused(f"bot {record.bot} has not found lobby {record.lobby_id} again yet: try again later")
         if now is None or not now.active:
             raise OrderRefused(f"lobby {record.lobby_id} is finished: nothing can be ordered of it")
         host = self._host(record.bot)

@@ -62,7 +62,7 @@ class OlderRoutes:
         asked = request.query.get("lobby_id") or given.lobby_id
         if asked is None:
             raise invalid(["lobby_id: is missing"])
-        record = self._lobbies.known(str(asked))
+        record = await self._lobbies.known(str(asked))
         shown = self._lobbies.shown(record)
         message = f"Lobby {record.name} is {record.state.replace('_', ' ')}, with {len(record.players)} players"
         return json_answer(

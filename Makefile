@@ -62,7 +62,7 @@ fmt: $(VENV)/.dev ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.dev ## measure, beside other programs that do the same work, and write docs/benchmarks.md (25 minutes)
+bench: $(VENV)/.dev ## measure, beside other programs that do the same work, and write docs/benchmarks.md (27 minutes)
 	$(BIN)/python -m benchmarks.everything --rounds $(ROUNDS)
 
 docs: $(VENV)/.dev ## regenerate the documents and dashboards that come from code

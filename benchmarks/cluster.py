@@ -27,6 +27,7 @@ from benchmarks.racetime_fleet import until
 from benchmarks.steam_fleet import TOKEN, site_process
 from benchmarks.steam_fleet import Options as SteamOptions
 
+LOST: Final = "bot_exporter_cluster_leases_lost_total"
 KEY: Final = "the-key-of-the-benchmark-0123456789"
 PRELOAD: Final = "ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'"
 SHOWN_STATEMENTS: Final = 6
@@ -52,12 +53,16 @@ class Row:
     key: str
     title: str
     digits: int = 1
+    most: float | None = None
+    """The target."""
 
 
+TAKEN_S: Final = 30.0
 ROWS: Final = (
     Row("listening_s", "s until all processes listen, imports and the reading of the configuration included"),
     Row("owned_s", "s from then until every bot has an owner, and shares are even"),
     Row("online_s", "s from then until every bot is ready for lobbies"),
+    Row("lost", "leases lost until then", 0, most=0.0),
     Row("start_cpu_s", "CPU s of all processes until then"),
     Row("pss_mb", "memory MB of all processes, PSS", 0),
     Row("idle_cpu_s", "CPU s a minute of all processes, idle", 2),
@@ -66,7 +71,7 @@ ROWS: Final = (
     Row("status_kb", "KB of GET /status of the whole fleet", 0),
     Row("status_p50_ms", "ms for GET /status of the whole fleet: p50"),
     Row("status_p99_ms", "  p99"),
-    Row("taken_s", "s from kill -9 of one process until its bots have owners"),
+    Row("taken_s", "s from kill -9 of one process until its bots have owners", most=TAKEN_S),
     Row("back_s", "s from kill -9 until all of them are ready again"),
 )
 
@@ -112,6 +117,16 @@ class Member:
     def cpu_s(self) -> float:
         return float(self.helper.ask("cpu")["cpu_s"])
 
+    def lost(self) -> float:
+        """Return how many leases this process has lost."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request("GET", f"/metrics?name[]={LOST}")
+            page = connection.getresponse().read().decode()
+        finally:
+            connection.close()
+        return sum(float(line.split()[1]) for line in page.splitlines() if line.startswith(LOST))
+
 
 def run(options: Options) -> Report:
     """Measure everything."""
@@ -137,6 +152,7 @@ def _life(options: Options, database: str, members: list[Member]) -> tuple[dict[
     began = time.monotonic()
     reached("owned_s", lambda: all(_even(each.system(), options, len(members)) for each in members))
     reached("online_s", lambda: all(_ready(each.system()) == options.bots for each in members))
+    figures["lost"] = sum(each.lost() for each in members)
     figures["start_cpu_s"] = sum(each.cpu_s() for each in members)
     figures["pss_mb"] = sum(memory(each.helper.pid).pss_mb or 0.0 for each in members)
     time.sleep(min(10.0, options.idle_s))  # what the start has left to write
@@ -300,10 +316,18 @@ def table(report: Report) -> str:
     width = max(len(row.title) for row in ROWS)
     for row in ROWS:
         values = [figures[row.key] for figures in report.rounds]
-        lines.append(f"{row.title.ljust(width)}  {Spread.of(values).text(row.digits)}")
+        lines.append(f"{row.title.ljust(width)}  {_against(row, Spread.of(values))}")
     lines += ["", "the statements that come most often when idle, a second"]
     lines += [f"  {count:6.2f}  {query}" for query, count in report.statements]
     return "\n".join(lines)
+
+
+def _against(row: Row, spread: Spread) -> str:
+    """Return the figures, and whether the middle of them reaches the target."""
+    text = spread.text(row.digits)
+    if row.most is None:
+        return text
+    return f"{text}  (target: <= {row.most:g}, {'met' if spread.middle <= row.most else 'missed'})"
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -17,7 +17,9 @@ from benchmarks import summary
 from benchmarks.lines import ROOT, users_environment
 from benchmarks.measure import load_average, machine, say, versions
 
-BENCHMARKS: Final = ("exposition", "status", "feed", "history", "steam_fleet", "racetime_fleet", "whole_process")
+BENCHMARKS: Final = (
+    *("exposition", "status", "feed", "history", "steam_fleet", "racetime_fleet", "cluster", "whole_process"),
+)
 _PACKAGES: Final = (
     *("aiohttp", "isal", "msgspec", "orjson", "protobuf", "sqlalchemy", "uvloop", "websockets"),
     *("aiosqlite", "gevent", "prometheus-client", "racetime-bot", "steam-next"),
@@ -32,7 +34,7 @@ def options(benchmark: str, rounds: int) -> list[str]:
             return [f"--rounds={rounds}", "--idle=9"]
         case "racetime_fleet":
             return [f"--rounds={rounds}", "--steady=20"]
-        case "whole_process":
+        case "whole_process" | "cluster":
             return [f"--rounds={(rounds + 1) // 2}"]
         case "exposition":
             return [f"--rounds={2 * rounds + 1}"]

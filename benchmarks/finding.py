@@ -109,3 +109,8 @@ def fleet(benchmark: str, *path: str) -> Find:
         return Spread(**at(reports, benchmark, "figures", *path))
 
     return find
+
+
+def each_round(benchmark: str, key: str) -> Find:
+    """Find one figure of every round."""
+    return lambda reports: spread_of([figures[key] for figures in at(reports, benchmark, "rounds") if key in figures])

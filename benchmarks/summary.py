@@ -25,6 +25,7 @@ DETAILS: Final = {
     "benchmarks_history.md": "the history, written and read",
     "benchmarks_steam.md": "a fleet of Steam accounts",
     "benchmarks_racetime.md": "a fleet on racetime.gg",
+    "benchmarks_cluster.md": "one fleet in several processes",
     "benchmarks_whole.md": "the whole program under load",
 }
 
@@ -81,7 +82,7 @@ def _head(kept: Mapping[str, Any]) -> Iterator[str]:
         "<!-- Written by `make bench` from docs/benchmarks.json and benchmarks/reasons.toml. -->",
         "",
         "Figures, never tests: what bot-exporter costs beside other programs that do the same work. `make bench`",
-        "measures all of it and writes this page; it takes about 25 minutes, `make bench ROUNDS=5` longer. Peers are",
+        "measures all of it and writes this page; it takes about 27 minutes, `make bench ROUNDS=5` longer. Peers are",
         "interleaved, round by round; compare the ratios, not the seconds. A peer that cannot be had is named, and the",
         "rest is measured.",
         "",
@@ -121,7 +122,7 @@ def _verdict(part: Part, spread: Spread | None) -> str:
         return "not measured"
     if part.met(spread):
         return "met"
-    return f"missed: {spread.middle / part.limit:.2f} of it"
+    return f"missed: {spread.middle / part.limit:.2f} of it" if part.limit else "missed"
 
 
 def _whole(kept: Mapping[str, Any]) -> Iterator[str]:

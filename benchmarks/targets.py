@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from benchmarks import exposition, finding, history, racetime_fleet, status, steam_fleet
+from benchmarks.cluster import TAKEN_S
 from benchmarks.finding import HTTP_1, LARGE, PROCESS_1, PROCESS_ALL, REAL, SMALL, SMALL_LARGE, TEN, Find, Reports
 from benchmarks.measure import Spread
 
@@ -153,6 +154,14 @@ ROWS: Final = (
             _most("all back", 20, finding.fleet("racetime_fleet", "back_s", racetime_fleet.OURS), unit=" s"),
         ),
         "benchmarks_racetime.md",
+    ),
+    Row(
+        "3,000 bots in three processes that start at once; then one is killed",
+        (
+            _most("leases lost while all start", 0, finding.each_round("cluster", "lost")),
+            _most("all of its bots have owners", TAKEN_S, finding.each_round("cluster", "taken_s"), unit=" s"),
+        ),
+        "benchmarks_cluster.md",
     ),
     Row(
         "Scrape time against fleet size",

@@ -3,14 +3,17 @@
 The format is described at https://prometheus.io/docs/prometheus/latest/http_sd/.
 """
 
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
-from exporter.cluster.fleet import WholeFleet
 from exporter.web.answers import json_answer
 from exporter.web.encode import Json
 from exporter.web.settings import WebSettings
+
+if TYPE_CHECKING:
+    from exporter.cluster.fleet import WholeFleet
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -21,7 +24,7 @@ class Discovery:
     One that runs the fleet alone lists itself, at the address that it was asked at.
     """
 
-    def __init__(self, settings: WebSettings, cluster: WholeFleet | None) -> None:
+    def __init__(self, settings: WebSettings, cluster: "WholeFleet | None") -> None:
         self._settings = settings
         self._cluster = cluster
 

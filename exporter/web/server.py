@@ -4,13 +4,12 @@ import asyncio
 import secrets
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import structlog
 from aiohttp import web
 
 from exporter.addresses import shown
-from exporter.cluster.fleet import WholeFleet
 from exporter.drain import waits_for
 from exporter.model.states import PlatformTraits
 from exporter.process import ProcessState
@@ -48,6 +47,9 @@ from exporter.web.tickets import Tickets
 from exporter.web.untaken import Untaken
 from exporter.web_config import ServerTls, WebConfig
 
+if TYPE_CHECKING:
+    from exporter.cluster.fleet import WholeFleet
+
 _AT_ONCE_S = 0.05  # the library takes 0 for "no limit"
 
 _log = structlog.get_logger(component="web")
@@ -77,7 +79,7 @@ class WebServer:
         logons: Callable[[], LogonStats | None] = lambda: None,
         streams: StreamStats | None = None,
         cluster: ClusterStats | None = None,
-        whole: WholeFleet | None = None,
+        whole: "WholeFleet | None" = None,
         elsewhere: Elsewhere | None = None,
     ) -> None:
         records: Records = whole if whole is not None else store

@@ -26,3 +26,12 @@ async def test_what_is_asked_often_imports_little(flags: tuple[str, ...]) -> Non
     ended = await run_to_end("-c", ASK, *flags, command=Path(sys.executable))
     modules = json.loads(ended.out.splitlines()[-1])
     assert not set(HEAVY) & set(modules)
+
+
+async def test_a_process_that_runs_its_fleet_alone_imports_nothing_of_a_cluster() -> None:
+    ended = await run_to_end(
+        "-c", "import json, sys, exporter.app; print(json.dumps(sorted(sys.modules)))", command=Path(sys.executable)
+    )
+    modules = json.loads(ended.out.splitlines()[-1])
+    assert "exporter.web.server" in modules
+    assert not [each for each in modules if each == "exporter.cluster" or each.startswith("exporter.cluster.")]

@@ -10,14 +10,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import aiohttp
 import structlog
 from aiohttp import hdrs, web
 from yarl import URL
 
-from exporter.cluster.fleet import WholeFleet
 from exporter.model.cluster import Instance
 from exporter.model.status import BotRecord
 from exporter.store import StatusStore
@@ -26,6 +25,9 @@ from exporter.web.control.requests import wait_s
 from exporter.web.headers import INSTANCE
 from exporter.web.request import NAMES
 from exporter.web.status import find_bot, find_lobby
+
+if TYPE_CHECKING:
+    from exporter.cluster.fleet import WholeFleet  # a process that runs its fleet alone reads none of it
 
 PASSED_ON: Final = "Bot-Exporter-Passed-On-By"
 """The header of an order that another process has passed on: its name."""
@@ -62,7 +64,7 @@ class Elsewhere:
     """
 
     def __init__(
-        self, fleet: WholeFleet, own: StatusStore, tls: ssl.SSLContext, *, most_wait_s: float = _MARGIN_S
+        self, fleet: "WholeFleet", own: StatusStore, tls: ssl.SSLContext, *, most_wait_s: float = _MARGIN_S
     ) -> None:
         self.fleet = fleet
         self._own = own

@@ -9,12 +9,13 @@ logons are not spaced out. Run it with `python -m benchmarks.cluster`; --help sh
 import argparse
 import http.client
 import json
+import random
 import socket
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
@@ -31,6 +32,7 @@ LOST: Final = "bot_exporter_cluster_leases_lost_total"
 KEY: Final = "the-key-of-the-benchmark-0123456789"
 PRELOAD: Final = "ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'"
 SHOWN_STATEMENTS: Final = 6
+_PORTS: Final = range(20000, 30000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,11 +262,14 @@ def _fleet(options: Options, database: str) -> Iterator[list[Member]]:
 
 
 def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    """Return ports that nobody has, and that the kernel gives to nobody who wants any: each is taken later."""
+    free = list[int]()
+    for port in random.sample(_PORTS, len(_PORTS)):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            free.append(port)
+        if len(free) == count:
+            break
+    return free
 
 
 def _put_tokens(folder: Path, accounts: Sequence[Mapping[str, str]]) -> None:

@@ -34,9 +34,11 @@ setup: $(VENV)/.dev ## install all that development and tests need (Debian packa
 	$(BIN)/python scripts/debian_packages.py
 	$(BIN)/python scripts/node_packages.py
 
-# One worker a processor: one more gains little, and tests that wait for other programs come late then.
+# One worker more than processors: half of the time a test waits for other programs.
+WORKERS = $(shell echo $$(($$(nproc) + 1)))
+
 test: setup ## run all tests
-	$(BIN)/python -m pytest -n auto --dist=worksteal
+	$(BIN)/python -m pytest -n $(WORKERS) --dist=worksteal
 
 fuzz: setup ## thousands of requests made from the API's description, of foreign bytes, of faults; SEED=n others (half an hour)
 	BOT_EXPORTER_SCHEDULES=400 $(BIN)/python -m pytest -q tests/protocol/test_racetime_schedules.py

@@ -1,12 +1,15 @@
 """Options of all tests, their order, and the one thing that a shell may have left as tests cannot live with."""
 
+import logging
 import os
 import signal
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+import structlog
 
 from tests.foreign import EXAMPLES, MORE
 
@@ -63,3 +66,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         del short[:fill]
         left -= size
     items[:] = [item for part in [*parts, short] for item in part]
+
+
+@pytest.fixture
+def logging_restored() -> Iterator[None]:
+    """Undo what the program does to logging, for whoever runs a part of it in this process that configures it."""
+    root = logging.getLogger()
+    loggers = [root, *map(logging.getLogger, ("websockets", "aiohttp.access"))]
+    levels = [logger.level for logger in loggers]
+    handlers = list(root.handlers)
+    yield
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)

@@ -137,6 +137,7 @@ BAD_FILES = {
 
 @pytest.mark.parametrize("case", BAD_FILES)
 @pytest.mark.parametrize("flags", [(), ("--config.check",)], ids=["run", "check"])
+@pytest.mark.usefixtures("logging_restored")
 def test_a_bad_file_is_refused_with_the_place(
     flags: tuple[str, ...], case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,7 +5,7 @@ import io
 import json
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import pytest
 import structlog
@@ -27,17 +27,7 @@ def parse(line: str) -> dict[str, str]:
     return {key: json.loads(value) if value.startswith('"') else value for key, value in FIELD.findall(line)}
 
 
-@pytest.fixture(autouse=True)
-def restored() -> Iterator[None]:
-    root = logging.getLogger()
-    loggers = [root, *map(logging.getLogger, ("websockets", "aiohttp.access"))]
-    levels = [logger.level for logger in loggers]
-    handlers = list(root.handlers)
-    yield
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    for logger, level in zip(loggers, levels, strict=True):
-        logger.setLevel(level)
+pytestmark = pytest.mark.usefixtures("logging_restored")
 
 
 @pytest.fixture

@@ -73,7 +73,7 @@ def run(
             how = f"it did not end within {_LIMIT_S:.0f} s"
         if file.exists():
             reports[benchmark] = json.loads(file.read_text(encoding="utf-8"))
-            notes += reports[benchmark].get("notes", ())
+            notes += (f"{benchmark}: {note}" for note in reports[benchmark].get("notes", ()))
         else:
             notes.append(f"{benchmark}: {how}")
             tables.pop(benchmark, None)

@@ -44,10 +44,11 @@ def summary(reports: Reports, about: Mapping[str, Any]) -> dict[str, Any]:
 
 def beside(earlier: Mapping[str, Any], kept: Mapping[str, Any], chosen: Sequence[str]) -> dict[str, Any]:
     """Return what is kept when only some benchmarks were run: of the others what was kept of them before."""
+    outdated = ("anew: ", *(f"{benchmark}: " for benchmark in chosen))
     note = f"anew: all but {', '.join(chosen)}; the rest is of {earlier['date']} or before, as its pages say"
     return {
         **kept,
-        "notes": [*kept["notes"], note, *(each for each in earlier["notes"] if not each.startswith("anew: "))],
+        "notes": [*kept["notes"], note, *(each for each in earlier["notes"] if not each.startswith(outdated))],
         "figures": {**earlier["figures"], **kept["figures"]},
         "whole": {**earlier["whole"], **kept["whole"]},
     }

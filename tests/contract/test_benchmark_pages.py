@@ -137,7 +137,7 @@ def test_a_table_replaces_the_one_before_it() -> None:
 def test_what_was_not_run_again_keeps_its_figures() -> None:
     earlier = {
         "date": "2026-01-01",
-        "notes": ["anew: all but feed", "Go"],
+        "notes": ["anew: all but feed", "exposition: Go", "status: busy"],
         "figures": {"a": [1], "b": [2]},
         "whole": {},
     }
@@ -146,5 +146,5 @@ def test_what_was_not_run_again_keeps_its_figures() -> None:
     assert (told["date"], told["figures"], told["whole"]) == ("2026-01-02", {"a": [1], "b": [3]}, {"c": {}})
     assert told["notes"] == [
         "anew: all but status, history; the rest is of 2026-01-01 or before, as its pages say",
-        "Go",
+        "exposition: Go",
     ]

@@ -143,7 +143,7 @@ def run(options: Options) -> Report:
                             changed = chance.sample(range(options.bots), max(1, options.bots // 100))
                             ours.ask("change", bots=changed, number=number, limit_s=_LIMIT_S)
                         else:
-                            time.sleep(_REST_S)
+                            time.sleep(_REST_S)  # ours rests as long, while its fleet changes
                         took.append(clients[subject].time(where, 1))
                     figure = Spread.of(took).middle
                 else:

@@ -32,7 +32,7 @@ async def reset(fleet: MixedFleet, stage: Stage) -> None:
     await fleet.steam.crash()
     await fleet.steam.start()
     await stage.begin(Fault("site_drop_sockets"))
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.1)  # until its end has reached a bot, the bot looks recovered
     await fleet.recover()
     fleet.clean_log()
     fleet.changes.clear()
